@@ -1,0 +1,22 @@
+/*
+ * The I/O Remapping Table of the virt machine
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_VIRT_ACPI_IORT_H
+#define HW_ARM_VIRT_ACPI_IORT_H
+
+#include "hw/acpi/bios-linker-loader.h"
+#include "hw/arm/virt.h"
+
+/**
+ * virt_build_iort: append the IORT to @table_data
+ *
+ * To be called when the guest's firmware has numbered the PCI buses: the ID
+ * ranges of the SMMUs follow from that.
+ */
+void virt_build_iort(GArray *table_data, BIOSLinker *linker,
+                     VirtMachineState *vms);
+
+#endif
