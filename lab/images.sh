@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2154  # sourced by lab/run
+#
+# Builds what a scenario runs on: L2's initrd, L1's root file system and the disks. Nothing here needs root or a mount.
+
+# need FILE REMEDY: a part that must be there
+need() {
+    [ -e "$1" ] || die "$1 is missing" "$2"
+}
+
+# built TARGET SOURCE COMPILER...: compiles SOURCE if TARGET is older. Several runs at once are harmless.
+built() {
+    local target=$1 source=$2
+    shift 2
+    if [ ! "$target" -nt "$source" ]; then
+        mkdir -p "${target%/*}"
+        "$@" -o "$target.$$" "$source"
+        mv "$target.$$" "$target"
+    fi
+}
+
+# The shared libraries that FILE needs, and those that these need, by path
+libraries_of() {
+    local -A seen=()
+    local queue=("$1") file name path
+    while [ ${#queue[@]} -gt 0 ]; do
+        file=${queue[0]}
+        queue=("${queue[@]:1}")
+        for name in $("${CROSS}readelf" -d "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+            [ -z "${seen[$name]-}" ] || continue
+            seen[$name]=1
+            path=$(find -H "$L1_LIBS" -name "$name" -print -quit)
+            [ -n "$path" ] || die "$name, needed by $file, is not in $L1_LIBS" "run 'make qemu'"
+            queue+=("$path")
+            printf '%s\n' "$path"
+        done
+    done
+}
+
+# put_busybox DIR
+# shellcheck disable=SC2153  # BUSYBOX is the machine's
+put_busybox() {
+    local busybox=$BUSYBOX
+    [ -f "$busybox" ] || busybox=$(find -H "$BUSYBOX" -name busybox -path '*/bin/*' -type f -print -quit)
+    [ -n "$busybox" ] || die "there is no busybox in $BUSYBOX" "run 'make qemu'"
+    cp "$busybox" "$1/busybox"
+    ln -s busybox "$1/sh"
+}
+
+make_tools() {
+    local cflags=(-O2 -Wall)
+    built "$tools/dmaverify" "$lab_dir/guest/dmaverify.c" gcc "${cflags[@]}"
+    built "$tools/$ARCH/dmaverify" "$lab_dir/guest/dmaverify.c" "${CROSS}gcc" "${cflags[@]}" -static
+    if [ -n "$L1_PRELOAD" ]; then
+        built "$tools/$ARCH/$L1_PRELOAD.so" "$lab_dir/shim/$L1_PRELOAD.c" "${CROSS}gcc" "${cflags[@]}" -shared -fPIC
+    fi
+}
+
+make_initrd() {
+    local stage=$out/stage.l2
+    mkdir -p "$stage/bin" "$stage/lab" "$stage/dev"
+    put_busybox "$stage/bin"
+    cp "$tools/$ARCH/dmaverify" "$stage/bin/"
+    cp "$lab_dir/guest/init" "$stage/init"
+    cp "$lab_dir/guest/$GUEST_TEST" "$stage/lab/test"
+    chmod -R u+rwX "$stage"
+    (cd "$stage" && find . | LC_ALL=C sort | cpio -o --quiet -H newc -R 0:0 | gzip -1) > "$out/initrd"
+    rm -rf "$stage"
+}
+
+make_l1_root() {
+    local stage=$out/stage.l1 libraries lib
+    mkdir -p "$stage"/{bin,lib,dev,proc,sys,tmp,lab}
+    put_busybox "$stage/bin"
+    "${CROSS}strip" -o "$stage/bin/$L1_QEMU_NAME" "$L1_QEMU"
+    libraries=$(libraries_of "$L1_QEMU")
+    while IFS= read -r lib; do
+        cp -L "$lib" "$stage/lib/"
+    done <<< "$libraries"
+    cp -L --sparse=always "$FIRMWARE" "$stage/lab/firmware.fd"
+    cp "$KERNEL" "$stage/lab/Image"
+    cp "$out/initrd" "$stage/lab/initrd"
+    cp "$lab_dir/host/init" "$stage/init"
+
+    printf '%s\n' "${L1_ASSIGN[@]}" > "$stage/lab/assign"
+    printf '%s\n' "${TRACE_EVENTS[@]}" > "$stage/lab/trace-events"
+    printf '%s\n' "$L2_TIMEOUT" > "$stage/lab/limit"
+    printf '%s\n' "${L1_QEMU_ENV[@]}" > "$stage/lab/l2.env"
+    if [ -n "$L1_PRELOAD" ]; then
+        cp "$tools/$ARCH/$L1_PRELOAD.so" "$stage/lib/"
+        printf '%s\n' "LD_PRELOAD=/lib/$L1_PRELOAD.so" >> "$stage/lab/l2.env"
+    fi
+    printf '%s\n' "$L1_QEMU_NAME" "${L2_MACHINE[@]}" -nographic -nodefaults -net none -no-reboot -serial stdio -monitor none \
+        -append "$L2_APPEND" "${L2_DEVICES[@]}" > "$stage/lab/l2.args"
+
+    chmod -R u+rwX "$stage"
+    rm -f "$out/root.img"
+    truncate -s $(($(du -sm "$stage" | cut -f1) + 64))M "$out/root.img"
+    mke2fs -q -t ext4 -O ^has_journal -d "$stage" "$out/root.img"
+    rm -rf "$stage"
+}
