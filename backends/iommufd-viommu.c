@@ -1,5 +1,5 @@
 /*
- * iommufd objects of a vIOMMU: vIOMMU, vDEVICE, invalidation
+ * iommufd objects of a vIOMMU: vIOMMU, vDEVICE, vEVENTQ, invalidation
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -52,6 +52,31 @@ bool iommufd_backend_alloc_vdev(IOMMUFDBackend *be, uint32_t dev_id,
         return false;
     }
     *out_vdev_id = alloc.out_vdevice_id;
+    return true;
+}
+
+bool iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t type, uint32_t depth,
+                                   uint32_t *out_veventq_id,
+                                   int *out_veventq_fd, Error **errp)
+{
+    struct iommu_veventq_alloc alloc = {
+        .size = sizeof(alloc),
+        .viommu_id = viommu_id,
+        .type = type,
+        .veventq_depth = depth,
+    };
+    int ret = ioctl(be->fd, IOMMU_VEVENTQ_ALLOC, &alloc) ? -errno : 0;
+
+    trace_iommufd_viommu_alloc_veventq(be->fd, viommu_id, type, depth,
+                                       alloc.out_veventq_id,
+                                       alloc.out_veventq_fd, ret);
+    if (ret) {
+        error_setg_errno(errp, -ret, "IOMMU_VEVENTQ_ALLOC failed");
+        return false;
+    }
+    *out_veventq_id = alloc.out_veventq_id;
+    *out_veventq_fd = alloc.out_veventq_fd;
     return true;
 }
 

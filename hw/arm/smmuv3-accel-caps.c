@@ -1,5 +1,5 @@
 /*
- * Accelerated SMMUv3: can the host SMMU back what the guest is promised
+ * Accelerated SMMUv3: what the guest is promised, and can the host back it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -11,9 +11,16 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "hw/qdev-core.h"
 #include "smmuv3-accel.h"
 #include "trace.h"
 #include <linux/iommufd.h>
+
+/* The widest SubstreamID that a PASID fits in (the arch, 6.3.2) */
+#define SMMU_IDR1_SSIDSIZE_MAX  20
+
+/* IDR3.BBML has no higher level */
+#define SMMU_IDR3_BBML_MAX      2
 
 /* How the guest's value has to relate to the host's */
 typedef enum SMMUv3AccelRule {
@@ -26,30 +33,33 @@ typedef enum SMMUv3AccelRule {
 
 typedef struct SMMUv3AccelCap {
     const char *name;
+    const char *property;       /* that decides the guest's value, or NULL */
     uint8_t idr;
     uint8_t shift;
     uint8_t length;
     SMMUv3AccelRule rule;
 } SMMUv3AccelCap;
 
-#define CAP(n, field, how) { \
-    .name = "IDR" #n "." #field, .idr = n, \
+#define CAP_PROP(n, field, how, prop) { \
+    .name = "IDR" #n "." #field, .property = prop, .idr = n, \
     .shift = R_IDR##n##_##field##_SHIFT, \
     .length = R_IDR##n##_##field##_LENGTH, .rule = how }
+#define CAP(n, field, how) CAP_PROP(n, field, how, NULL)
 
 static const SMMUv3AccelCap smmuv3_accel_caps[] = {
     CAP(0, STLEVEL, GUEST_AT_MOST_HOST),
     CAP(0, TERM_MODEL, GUEST_AT_LEAST_HOST),
     CAP(0, STALL_MODEL, SAME_OR_HOST_BOTH_MODELS),
     CAP(0, TTENDIAN, SAME_OR_HOST_MIXED),
+    CAP_PROP(0, ATS, GUEST_AT_MOST_HOST, "ats"),
     CAP(0, CD2L, GUEST_AT_MOST_HOST),
     CAP(0, ASID16, GUEST_AT_MOST_HOST),
     CAP(0, TTF, GUEST_BITS_IN_HOST),
     CAP(1, SIDSIZE, GUEST_AT_MOST_HOST),
-    CAP(1, SSIDSIZE, GUEST_AT_MOST_HOST),
-    CAP(3, RIL, GUEST_AT_MOST_HOST),
+    CAP_PROP(1, SSIDSIZE, GUEST_AT_MOST_HOST, "ssidsize"),
+    CAP_PROP(3, RIL, GUEST_AT_MOST_HOST, "ril"),
     CAP(3, BBML, GUEST_AT_MOST_HOST),
-    CAP(5, OAS, GUEST_AT_MOST_HOST),
+    CAP_PROP(5, OAS, GUEST_AT_MOST_HOST, "oas"),
     CAP(5, GRAN4K, GUEST_AT_MOST_HOST),
     CAP(5, GRAN16K, GUEST_AT_MOST_HOST),
     CAP(5, GRAN64K, GUEST_AT_MOST_HOST),
@@ -73,6 +83,96 @@ static bool smmuv3_accel_cap_ok(const SMMUv3AccelCap *cap, uint32_t guest,
     return false;
 }
 
+const char *smmuv3_accel_unresolved_property(SMMUv3State *s)
+{
+    if (s->s_accel->features.resolved) {
+        return NULL;
+    }
+    return s->ats == ON_OFF_AUTO_AUTO ? "ats" :
+           s->ril == ON_OFF_AUTO_AUTO ? "ril" :
+           s->ssidsize == SSID_SIZE_MODE_AUTO ? "ssidsize" :
+           s->oas == OAS_MODE_AUTO ? "oas" : NULL;
+}
+
+static uint8_t smmuv3_accel_encode_oas(unsigned bits)
+{
+    uint8_t oas = 0;
+
+    while (oas2bits(oas) < bits) {
+        oas++;
+    }
+    return oas;
+}
+
+void smmuv3_accel_init_features(SMMUv3State *s)
+{
+    SMMUv3AccelFeatures *features = &s->s_accel->features;
+
+    features->ats = s->ats == ON_OFF_AUTO_ON;
+    features->ril = s->ril != ON_OFF_AUTO_OFF;
+    features->gran16k = true;
+    features->gran64k = true;
+    if (s->ssidsize != SSID_SIZE_MODE_AUTO) {
+        features->ssidsize = ssidsize_mode_bits(s->ssidsize);
+    }
+    features->oas = s->oas == OAS_MODE_AUTO ? SMMU_IDR5_OAS :
+                    smmuv3_accel_encode_oas(oas_mode_bits(s->oas));
+}
+
+void smmuv3_accel_set_idr(SMMUv3State *s)
+{
+    SMMUv3AccelFeatures *features;
+
+    if (!s->s_accel) {
+        return;
+    }
+    features = &s->s_accel->features;
+    s->idr[0] = FIELD_DP32(s->idr[0], IDR0, ATS, features->ats);
+    s->idr[0] = FIELD_DP32(s->idr[0], IDR0, CD2L, features->cd2l);
+    s->idr[1] = FIELD_DP32(s->idr[1], IDR1, SSIDSIZE, features->ssidsize);
+    s->idr[3] = FIELD_DP32(s->idr[3], IDR3, RIL, features->ril);
+    s->idr[3] = FIELD_DP32(s->idr[3], IDR3, BBML, features->bbml);
+    s->idr[5] = FIELD_DP32(s->idr[5], IDR5, OAS, features->oas);
+    s->idr[5] = FIELD_DP32(s->idr[5], IDR5, GRAN16K, features->gran16k);
+    s->idr[5] = FIELD_DP32(s->idr[5], IDR5, GRAN64K, features->gran64k);
+}
+
+/* The guest has not run yet: auto becomes what the host has */
+static void smmuv3_accel_resolve(SMMUv3State *s,
+                                 const struct iommu_hw_info_arm_smmuv3 *info)
+{
+    SMMUv3AccelFeatures *features = &s->s_accel->features;
+
+    if (features->resolved || phase_check(PHASE_MACHINE_READY)) {
+        return;
+    }
+    features->resolved = true;
+    if (s->ats == ON_OFF_AUTO_AUTO) {
+        features->ats = FIELD_EX32(info->idr[0], IDR0, ATS);
+    }
+    if (s->ril == ON_OFF_AUTO_AUTO) {
+        features->ril = FIELD_EX32(info->idr[3], IDR3, RIL);
+    }
+    if (s->ssidsize == SSID_SIZE_MODE_AUTO) {
+        features->ssidsize = MIN(FIELD_EX32(info->idr[1], IDR1, SSIDSIZE),
+                                 SMMU_IDR1_SSIDSIZE_MAX);
+    }
+    if (s->oas == OAS_MODE_AUTO) {
+        features->oas = FIELD_EX32(info->idr[5], IDR5, OAS);
+    }
+    /* no property decides these: as much as both have */
+    features->bbml = MIN(FIELD_EX32(info->idr[3], IDR3, BBML),
+                         SMMU_IDR3_BBML_MAX);
+    features->gran16k = FIELD_EX32(info->idr[5], IDR5, GRAN16K);
+    features->gran64k = FIELD_EX32(info->idr[5], IDR5, GRAN64K);
+    /* without two levels, Linux has no room for many substreams */
+    features->cd2l = features->ssidsize &&
+                     FIELD_EX32(info->idr[0], IDR0, CD2L);
+    smmuv3_accel_set_idr(s);
+    trace_smmuv3_accel_resolve(features->ats, features->ril,
+                               features->ssidsize, oas2bits(features->oas));
+}
+
 bool smmuv3_accel_check_host(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
                              Error **errp)
 {
@@ -93,6 +193,7 @@ bool smmuv3_accel_check_host(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
                    dev_name, type);
         return false;
     }
+    smmuv3_accel_resolve(s, &info);
     for (int i = 0; i < ARRAY_SIZE(smmuv3_accel_caps); i++) {
         const SMMUv3AccelCap *cap = &smmuv3_accel_caps[i];
         uint32_t guest = extract32(s->idr[cap->idr], cap->shift, cap->length);
@@ -100,10 +201,13 @@ bool smmuv3_accel_check_host(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
 
         trace_smmuv3_accel_cap(cap->name, guest, host);
         if (!smmuv3_accel_cap_ok(cap, guest, host)) {
+            g_autofree char *remedy = cap->property ?
+                g_strdup_printf("lower %s or set it to auto", cap->property) :
+                g_strdup("remove accel=on");
+
             error_setg(errp, "%s '%s': %s is %u, but %u in the host SMMU of "
-                       "%s, which cannot back it: remove accel=on",
-                       TYPE_ARM_SMMUV3, name, cap->name, guest, host,
-                       dev_name);
+                       "%s, which cannot back it: %s", TYPE_ARM_SMMUV3, name,
+                       cap->name, guest, host, dev_name, remedy);
             return false;
         }
     }

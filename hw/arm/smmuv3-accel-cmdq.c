@@ -17,12 +17,15 @@
 /* Command fields, 64-bit words 0 and 1 (the arch, 4.3 and 4.4) */
 FIELD(CMD0, OPCODE, 0, 8)
 FIELD(CMD0, TLBI_NUM, 12, 5)
+FIELD(CMD0, ATC_GLOBAL, 9, 1)
+FIELD(CMD0, SSV, 11, 1)
 FIELD(CMD0, CFGI_SSID, 12, 20)
 FIELD(CMD0, TLBI_SCALE, 20, 5)
 FIELD(CMD0, TLBI_VMID, 32, 16)
 FIELD(CMD0, CFGI_SID, 32, 32)
 FIELD(CMD0, TLBI_ASID, 48, 16)
 FIELD(CMD1, LEAF, 0, 1)
+FIELD(CMD1, ATC_SIZE, 0, 6)
 FIELD(CMD1, TLBI_TTL, 8, 2)
 FIELD(CMD1, TLBI_TG, 10, 2)
 FIELD(CMD1, TLBI_ADDR, 12, 52)
@@ -37,6 +40,7 @@ FIELD(CMD1, TLBI_ADDR, 12, 52)
 static const struct SMMUv3AccelForward {
     SMMUCommandType type;
     bool has_sid;
+    bool needs_ats;
     uint64_t mask[2];
 } smmuv3_accel_forward[] = {
     {
@@ -70,6 +74,14 @@ static const struct SMMUv3AccelForward {
         .type = SMMU_CMD_CFGI_CD_ALL,
         .has_sid = true,
         .mask = { R_CMD0_OPCODE_MASK | R_CMD0_CFGI_SID_MASK },
+    }, {
+        .type = SMMU_CMD_ATC_INV,
+        .has_sid = true,
+        .needs_ats = true,
+        .mask = { R_CMD0_OPCODE_MASK | R_CMD0_ATC_GLOBAL_MASK |
+                  R_CMD0_SSV_MASK | R_CMD0_CFGI_SSID_MASK |
+                  R_CMD0_CFGI_SID_MASK,
+                  R_CMD1_ATC_SIZE_MASK | R_CMD1_TLBI_ADDR_MASK },
     },
 };
 
@@ -156,7 +168,7 @@ static SMMUCmdError smmuv3_accel_forward_cmd(SMMUv3State *s, Cmd *cmd)
         cmd->word[2] | (uint64_t)cmd->word[3] << 32,
     };
 
-    if (!fwd) {
+    if (!fwd || (fwd->needs_ats && !FIELD_EX32(s->idr[0], IDR0, ATS))) {
         return SMMU_CERROR_NONE;
     }
     if (fwd->has_sid) {

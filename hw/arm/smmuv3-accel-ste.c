@@ -9,9 +9,9 @@
  *   invalid, or refused by the host
  *   STE stage 1                              a nested HWPT made of the vSTE
  *
- * A device is moved from one to the next in one step, so that it is never
- * without the translation or the protection that the guest asked for; what it
- * leaves is freed after that.
+ * A device is moved from one to the next in one step, or through abort where
+ * its StreamID has changed, so that it is never without the protection that
+ * the guest asked for; what it leaves is freed after that.
  */
 
 #include "qemu/osdep.h"
@@ -42,6 +42,7 @@ typedef enum SMMUv3AccelConfig {
     SMMUV3_ACCEL_BYPASS,
     SMMUV3_ACCEL_ABORT,
     SMMUV3_ACCEL_STAGE1,
+    SMMUV3_ACCEL_BAD_STE,
 } SMMUv3AccelConfig;
 
 SMMUv3AccelVSTE smmuv3_accel_bypass_vste(void)
@@ -94,6 +95,23 @@ bool smmuv3_accel_alloc_nested_hwpt(SMMUv3AccelState *accel, uint32_t dev_id,
                                       sizeof(data), &data, hwpt_id, errp);
 }
 
+/*
+ * The emulated SMMU knows one CD a stream.  Here hardware reads the CD table,
+ * so the number of CDs is checked against what the guest was promised, and
+ * the rest of the STE as ever.
+ */
+static bool smmuv3_accel_decode_ste(SMMUv3State *s, SMMUTransCfg *cfg, STE ste,
+                                    SMMUEventInfo *event)
+{
+    if (STE_CFG_S1_ENABLED(STE_CONFIG(&ste)) &&
+        STE_S1CDMAX(&ste) > FIELD_EX32(s->idr[1], IDR1, SSIDSIZE)) {
+        return false;
+    }
+    ste.word[1] = deposit32(ste.word[1], R_STE0_S1CDMAX_SHIFT - 32,
+                            R_STE0_S1CDMAX_LENGTH, 0);
+    return !smmuv3_decode_ste(s, cfg, &ste, event);
+}
+
 /* What the guest's registers and tables say about a StreamID right now */
 static SMMUv3AccelConfig smmuv3_accel_read_config(SMMUv3State *s, uint32_t sid,
                                                   SMMUv3AccelVSTE *vste)
@@ -106,8 +124,14 @@ static SMMUv3AccelConfig smmuv3_accel_read_config(SMMUv3State *s, uint32_t sid,
         return FIELD_EX32(s->gbpa, GBPA, ABORT) ? SMMUV3_ACCEL_ABORT
                                                 : SMMUV3_ACCEL_BYPASS;
     }
-    if (smmuv3_find_ste(s, sid, &ste, &event) ||
-        smmuv3_decode_ste(s, &cfg, &ste, &event) || cfg.aborted) {
+    if (smmuv3_find_ste(s, sid, &ste, &event) || !STE_VALID(&ste)) {
+        /* not set up, or not any more */
+        return SMMUV3_ACCEL_ABORT;
+    }
+    if (!smmuv3_accel_decode_ste(s, &cfg, ste, &event)) {
+        return SMMUV3_ACCEL_BAD_STE;
+    }
+    if (cfg.aborted) {
         return SMMUV3_ACCEL_ABORT;
     }
     if (cfg.bypassed) {
@@ -183,13 +207,15 @@ static bool smmuv3_accel_set_vsid(SMMUv3AccelDevice *dev, uint32_t sid)
     return true;
 }
 
-/* Hardware finds such an STE bad at the first transaction; the host has now */
+/*
+ * Hardware finds an STE bad at the first transaction.  Here that one is
+ * aborted without a trace, so the guest is told when it installs the STE.
+ */
 static void smmuv3_accel_report_bad_ste(SMMUv3State *s, uint32_t sid)
 {
     SMMUEventInfo event = { .type = SMMU_EVT_C_BAD_STE, .sid = sid };
 
-    qemu_log_mask(LOG_GUEST_ERROR, "the host refuses the STE of sid=0x%x\n",
-                  sid);
+    qemu_log_mask(LOG_GUEST_ERROR, "bad STE for sid=0x%x\n", sid);
     smmuv3_record_event(s, &event);
 }
 
@@ -248,10 +274,13 @@ void smmuv3_accel_sync_device(SMMUv3AccelDevice *dev)
             smmuv3_accel_install_s1(dev, sid, &vste)) {
             return;
         }
-        smmuv3_accel_report_bad_ste(s, sid);
+        config = SMMUV3_ACCEL_BAD_STE;
     } else if (smmu_enabled(s)) {
         /* for the events of this stream; without it there are just none */
         smmuv3_accel_set_vsid(dev, sid);
+    }
+    if (config == SMMUV3_ACCEL_BAD_STE) {
+        smmuv3_accel_report_bad_ste(s, sid);
     }
     smmuv3_accel_attach(dev, hwpt_id);
     smmuv3_accel_free_s1_hwpt(dev);

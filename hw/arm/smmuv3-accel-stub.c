@@ -28,6 +28,14 @@ void smmuv3_accel_reset(SMMUv3State *s)
 {
 }
 
+void smmuv3_accel_set_idr(SMMUv3State *s)
+{
+}
+
+void smmuv3_accel_update_veventq(SMMUv3State *s)
+{
+}
+
 void smmuv3_accel_sync_all(SMMUv3State *s)
 {
 }

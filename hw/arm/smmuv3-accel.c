@@ -13,6 +13,8 @@
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pcie_iommu.h"
 #include "migration/blocker.h"
+#include "qemu/error-report.h"
+#include "system/system.h"
 #include "smmuv3-accel.h"
 #include "smmu-internal.h"
 #include "trace.h"
@@ -80,10 +82,13 @@ SMMUv3AccelDevice *smmuv3_accel_find_device(SMMUv3State *s, uint32_t sid)
 
 static void smmuv3_accel_free_viommu(SMMUv3AccelState *accel)
 {
+    uint32_t viommu_id = accel->viommu_id;
     uint32_t *ids[] = {
-        &accel->abort_hwpt_id, &accel->bypass_hwpt_id, &accel->viommu_id,
+        &accel->abort_hwpt_id, &accel->bypass_hwpt_id, &viommu_id,
     };
 
+    accel->viommu_id = 0;
+    smmuv3_accel_update_veventq(accel->smmu);
     for (int i = 0; i < ARRAY_SIZE(ids); i++) {
         if (*ids[i]) {
             iommufd_backend_free_id(accel->iommufd, *ids[i]);
@@ -116,6 +121,7 @@ static bool smmuv3_accel_alloc_viommu(SMMUv3AccelState *accel,
         smmuv3_accel_free_viommu(accel);
         return false;
     }
+    smmuv3_accel_update_veventq(accel->smmu);
     trace_smmuv3_accel_alloc_viommu(accel->viommu_id, accel->s2_hwpt_id);
     return true;
 }
@@ -257,6 +263,24 @@ bool smmuv3_accel_check_bus(SMMUv3State *s, Error **errp)
     return true;
 }
 
+/* From here on the guest may read the ID registers */
+static void smmuv3_accel_machine_done(Notifier *notifier, void *data)
+{
+    SMMUv3AccelState *accel = container_of(notifier, SMMUv3AccelState,
+                                           machine_done);
+    const char *property = smmuv3_accel_unresolved_property(accel->smmu);
+    g_autofree char *name = NULL;
+
+    if (!property) {
+        return;
+    }
+    name = qdev_get_human_name(DEVICE(accel->smmu));
+    error_report("%s '%s': %s=auto needs a device to take the value from: put "
+                 "a vfio-pci device behind it, or set ats, ril, ssidsize and "
+                 "oas", TYPE_ARM_SMMUV3, name, property);
+    exit(EXIT_FAILURE);
+}
+
 bool smmuv3_accel_init(SMMUv3State *s, Error **errp)
 {
     SMMUState *sys = ARM_SMMU(s);
@@ -277,6 +301,7 @@ bool smmuv3_accel_init(SMMUv3State *s, Error **errp)
     }
 
     accel = g_new0(SMMUv3AccelState, 1);
+    accel->smmu = s;
     QLIST_INIT(&accel->devices);
     error_setg(&accel->migration_blocker, "%s '%s' has accel=on: the state of "
                "the host SMMU cannot be migrated", TYPE_ARM_SMMUV3, name);
@@ -284,8 +309,11 @@ bool smmuv3_accel_init(SMMUv3State *s, Error **errp)
         g_free(accel);
         return false;
     }
+    accel->machine_done.notify = smmuv3_accel_machine_done;
+    qemu_add_machine_init_done_notifier(&accel->machine_done);
     s->s_accel = accel;
     sys->iommu_ops = &smmuv3_accel_ops;
+    smmuv3_accel_init_features(s);
     return true;
 }
 
@@ -297,6 +325,7 @@ void smmuv3_accel_reset(SMMUv3State *s)
         return;
     }
     s->s_accel->batch.len = 0;
+    smmuv3_accel_update_veventq(s);
     QLIST_FOREACH(dev, &s->s_accel->devices, next) {
         smmuv3_accel_release_device(dev, s->s_accel->bypass_hwpt_id);
         smmuv3_accel_sync_device(dev);

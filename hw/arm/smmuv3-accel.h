@@ -7,7 +7,8 @@
  *   smmuv3-accel.c       the device's life, and that of the assigned devices
  *   smmuv3-accel-ste.c   what a guest's stream table entry is in the host
  *   smmuv3-accel-cmdq.c  the guest's commands that the host has to see
- *   smmuv3-accel-caps.c  can the host SMMU back what the guest is promised
+ *   smmuv3-accel-caps.c  what the guest is promised, and can the host back it
+ *   smmuv3-accel-events.c  faults that the host sees
  *
  * All of it runs under the BQL.  "The arch" below is the Arm System Memory
  * Management Unit Architecture Specification, SMMUv3 (IHI 0070).
@@ -60,6 +61,25 @@ typedef struct SMMUv3AccelDevice {
     QLIST_ENTRY(SMMUv3AccelDevice) next;
 } SMMUv3AccelDevice;
 
+/* What the guest's ID registers say, beyond the emulated SMMU's */
+typedef struct SMMUv3AccelFeatures {
+    bool resolved;              /* from a host: every auto has its value */
+    bool ats;                   /* IDR0.ATS */
+    bool cd2l;                  /* IDR0.CD2L */
+    bool ril;                   /* IDR3.RIL */
+    uint8_t bbml;               /* IDR3.BBML */
+    bool gran16k, gran64k;      /* IDR5.GRAN16K, IDR5.GRAN64K */
+    uint8_t ssidsize;           /* IDR1.SSIDSIZE, bits */
+    uint8_t oas;                /* IDR5.OAS, as encoded there */
+} SMMUv3AccelFeatures;
+
+/* The events of all devices, from the host */
+typedef struct SMMUv3AccelVEventq {
+    uint32_t id;                /* 0: none */
+    int fd;
+    uint32_t next_sequence;     /* of the next event, if none is lost */
+} SMMUv3AccelVEventq;
+
 /* The host's objects exist from the first assigned device to the last */
 struct SMMUv3AccelState {
     IOMMUFDBackend *iommufd;
@@ -69,7 +89,11 @@ struct SMMUv3AccelState {
     uint32_t abort_hwpt_id;
     QLIST_HEAD(, SMMUv3AccelDevice) devices;
     SMMUv3AccelBatch batch;
+    SMMUv3AccelVEventq veventq;
+    SMMUv3AccelFeatures features;
     Error *migration_blocker;
+    Notifier machine_done;
+    SMMUv3State *smmu;
 };
 
 /**
@@ -95,11 +119,27 @@ bool smmuv3_accel_check_bus(SMMUv3State *s, Error **errp);
  */
 void smmuv3_accel_reset(SMMUv3State *s);
 
+/* Start from the properties; those that are auto wait for a host */
+void smmuv3_accel_init_features(SMMUv3State *s);
+
+/* The name of a property that still waits for a host, or NULL */
+const char *smmuv3_accel_unresolved_property(SMMUv3State *s);
+
+/* Lay the features over the emulated SMMU's ID registers */
+void smmuv3_accel_set_idr(SMMUv3State *s);
+
+/**
+ * smmuv3_accel_update_veventq: have a vEVENTQ while the guest's event queue
+ * is enabled and there is a vIOMMU, and none otherwise
+ */
+void smmuv3_accel_update_veventq(SMMUv3State *s);
+
 /**
  * smmuv3_accel_check_host: can the host SMMU of a device back this vSMMU?
  *
- * Compares what the guest reads in the ID registers with the host's, field by
- * field (the arch, 6.3.1 to 6.3.6).
+ * The first cold-plugged device resolves the properties that are auto.  Then
+ * what the guest reads in the ID registers is compared with the host's, field
+ * by field (the arch, 6.3.1 to 6.3.6).
  *
  * Returns: true if so; false with @errp naming the field otherwise.
  */
@@ -111,8 +151,9 @@ bool smmuv3_accel_check_host(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
  * configuration of a device
  *
  * Follows SMMUEN, GBPA and the stream table.  Where the guest's configuration
- * is invalid, or the host refuses it, the device's DMA is aborted.  Pending
- * commands must have been flushed.
+ * is invalid, or the host refuses it, the device's DMA is aborted; should the
+ * host refuse even that, it stays attached where it was.  Pending commands
+ * must have been flushed.
  */
 void smmuv3_accel_sync_device(SMMUv3AccelDevice *dev);
 

@@ -126,7 +126,6 @@ static void iort_add_device_smmu(GArray *smmus, VirtMachineState *vms,
 {
     IortSmmu smmu = {
         .base = virt_smmuv3_mmio_base(vms, dev),
-        .msi_rmr = virt_smmuv3_is_accelerated(dev),
         .ranges = g_array_new(false, true, sizeof(IortIdRange)),
     };
 
@@ -134,6 +133,7 @@ static void iort_add_device_smmu(GArray *smmus, VirtMachineState *vms,
         smmu.gsiv[i] = virt_smmuv3_irq(vms, dev, i) + GIC_INTERNAL;
     }
     iort_smmu_add_bus(&smmu, ARM_SMMU(dev)->primary_bus);
+    smmu.msi_rmr = virt_smmuv3_is_accelerated(dev) && smmu.ranges->len;
     g_array_append_val(smmus, smmu);
 }
 

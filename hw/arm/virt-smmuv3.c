@@ -135,7 +135,8 @@ void virt_smmuv3_plug(VirtMachineState *vms, DeviceState *dev)
      * The device tree knows one host bridge only; the root buses of expander
      * bridges are found through ACPI.
      */
-    if (ARM_SMMU(dev)->primary_bus == vms->bus) {
+    if (ARM_SMMU(dev)->primary_bus == vms->bus &&
+        !pci_bus_bypass_iommu(vms->bus)) {
         qemu_fdt_setprop_cells(fdt, vms->pciehb_nodename, "iommu-map",
                                0x0, phandle, 0x0, 0x10000);
     }

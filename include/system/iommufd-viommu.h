@@ -1,12 +1,12 @@
 /*
- * iommufd objects of a vIOMMU: vIOMMU, vDEVICE, invalidation, and the host
- * device that they are made for
+ * iommufd objects of a vIOMMU: vIOMMU, vDEVICE, vEVENTQ, invalidation, and
+ * the host device that they are made for
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Life cycle, as the kernel wants it (include/uapi/linux/iommufd.h):
  *
- *   nesting parent HWPT > vIOMMU > nested HWPT, vDEVICE
+ *   nesting parent HWPT > vIOMMU > nested HWPT, vDEVICE, vEVENTQ
  *
  * Each is destroyed with iommufd_backend_free_id() before what stands to its
  * left, and a nested HWPT only when no device is attached to it.
@@ -77,6 +77,21 @@ bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
 bool iommufd_backend_alloc_vdev(IOMMUFDBackend *be, uint32_t dev_id,
                                 uint32_t viommu_id, uint64_t virt_id,
                                 uint32_t *out_vdev_id, Error **errp);
+
+/**
+ * iommufd_backend_alloc_veventq: a queue of the events of a vIOMMU's devices
+ *
+ * @type: enum iommu_veventq_type
+ * @depth: how many events the kernel keeps before it counts them as lost
+ * @out_veventq_id: id of the vEVENTQ, to be freed by the caller
+ * @out_veventq_fd: where to read them, to be closed by the caller before that
+ *
+ * Returns: true on success; false with @errp set otherwise.
+ */
+bool iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
+                                   uint32_t type, uint32_t depth,
+                                   uint32_t *out_veventq_id,
+                                   int *out_veventq_fd, Error **errp);
 
 /**
  * iommufd_backend_invalidate: hand invalidation commands to the host

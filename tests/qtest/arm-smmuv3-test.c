@@ -26,7 +26,13 @@
 #define IDR0            0x00
 #define IDR0_S2P        BIT(0)
 #define IDR0_S1P        BIT(1)
+#define IDR0_ATS        BIT(10)
+#define IDR1            0x04
 #define IDR3            0x0c
+#define IDR3_RIL        BIT(10)
+#define IDR5            0x14
+#define OAS_44          4
+#define OAS_32          0xff    /* encoded as 0, which stands for the default */
 #define IDR3_FWB        BIT(8)
 #define CR0             0x20
 #define CR0_CMDQEN      BIT(3)
@@ -47,6 +53,8 @@
 #define PXB(n, nr) "-device pxb-pcie,id=pcie." #n ",bus=pcie.0,bus_nr=" #nr " "
 #define SMMU(n, more) \
     "-device arm-smmuv3,id=smmuv3." #n ",primary-bus=pcie." #n more " "
+/* accelerated, and without a device to take the other values from */
+#define ACCEL ",accel=on,ats=off,ril=on,ssidsize=0,oas=44"
 
 /* Refusals: each ends QEMU with one line that says what to do */
 
@@ -105,6 +113,31 @@ static const Refusal refusals[] = {
         PXB(1, 8) "-device pcie-root-port,id=rp,bus=pcie.1 "
         "-device nvme,id=n,bus=rp,serial=1 " SMMU(1, ",accel=on"),
         "'smmuv3.1': nvme 'n' is on primary-bus already",
+    }, {
+        "plain-ats", "virt", PXB(1, 8) SMMU(1, ",ats=on"),
+        "'smmuv3.1': the emulated SMMU cannot do ats=on",
+    }, {
+        "plain-ril", "virt", PXB(1, 8) SMMU(1, ",ril=off"),
+        "'smmuv3.1': the emulated SMMU cannot do ril=off",
+    }, {
+        "plain-ssidsize", "virt", PXB(1, 8) SMMU(1, ",ssidsize=1"),
+        "'smmuv3.1': the emulated SMMU cannot do ssidsize above 0",
+    }, {
+        "plain-oas", "virt", PXB(1, 8) SMMU(1, ",oas=48"),
+        "'smmuv3.1': the emulated SMMU cannot do an oas other than 44",
+    }, {
+        "ssidsize-21", "virt", PXB(1, 8) SMMU(1, ",accel=on,ssidsize=21"),
+        "Parameter 'ssidsize' does not accept value '21'",
+    }, {
+        "oas-46", "virt", PXB(1, 8) SMMU(1, ",accel=on,oas=46"),
+        "Parameter 'oas' does not accept value '46'",
+    }, {
+        "accel-all-auto", "virt", PXB(1, 8) SMMU(1, ",accel=on"),
+        "'smmuv3.1': ats=auto needs a device to take the value from",
+    }, {
+        "accel-oas-auto", "virt",
+        PXB(1, 8) SMMU(1, ",accel=on,ats=off,ril=on,ssidsize=0"),
+        "'smmuv3.1': oas=auto needs a device to take the value from",
     },
 };
 
@@ -141,6 +174,8 @@ typedef struct IdCase {
     uint64_t base;
     uint32_t idr0_stages;
     bool fwb;
+    /* what an accelerated SMMU's properties decide; 0: what the base has */
+    uint32_t ats, ssidsize, no_ril, oas;
 } IdCase;
 
 static const IdCase id_cases[] = {
@@ -155,8 +190,21 @@ static const IdCase id_cases[] = {
         "-machine virt " PXB(1, 8) SMMU(1, ",stage=nested,fwb=off"),
         VIRT_PLATFORM_BUS, IDR0_S1P | IDR0_S2P, false,
     }, {
-        "device-accel", "-machine virt " PXB(1, 8) SMMU(1, ",accel=on"),
+        "device-accel", "-machine virt " PXB(1, 8) SMMU(1, ACCEL),
         VIRT_PLATFORM_BUS, IDR0_S1P, false,
+    }, {
+        "device-accel-all", "-machine virt " PXB(1, 8)
+        SMMU(1, ",accel=on,ats=on,ril=on,ssidsize=20,oas=48"),
+        VIRT_PLATFORM_BUS, IDR0_S1P, false, .ats = 1, .ssidsize = 20, .oas = 5,
+    }, {
+        "device-accel-least", "-machine virt " PXB(1, 8)
+        SMMU(1, ",accel=on,ats=off,ril=off,ssidsize=1,oas=32"),
+        VIRT_PLATFORM_BUS, IDR0_S1P, false, .ssidsize = 1, .no_ril = 1,
+        .oas = OAS_32,
+    }, {
+        "device-accel-oas-52", "-machine virt " PXB(1, 8)
+        SMMU(1, ",accel=on,ats=off,ril=on,ssidsize=0,oas=52"),
+        VIRT_PLATFORM_BUS, IDR0_S1P, false, .oas = 6,
     }, {
         "second-device",
         "-machine virt " PXB(1, 8) SMMU(1, "") SMMU(0, ",stage=2"),
@@ -182,6 +230,12 @@ static void test_id(const void *data)
 
     g_assert_cmphex(idr0 & (IDR0_S1P | IDR0_S2P), ==, id->idr0_stages);
     g_assert_cmpint(!!(idr3 & IDR3_FWB), ==, id->fwb);
+    g_assert_cmpint(!!(idr0 & IDR0_ATS), ==, id->ats);
+    g_assert_cmpint(!(idr3 & IDR3_RIL), ==, id->no_ril);
+    g_assert_cmpint(extract32(qtest_readl(qts, id->base + IDR1), 6, 5), ==,
+                    id->ssidsize);
+    g_assert_cmpint(extract32(qtest_readl(qts, id->base + IDR5), 0, 3), ==,
+                    !id->oas ? OAS_44 : id->oas == OAS_32 ? 0 : id->oas);
     qtest_quit(qts);
 }
 
@@ -288,7 +342,7 @@ static const IortCase iort_cases[] = {
     }, {
         /* in order of plugging, whatever the bus numbers */
         "two-devices", "-machine virt " PXB(1, 16) PXB(2, 8)
-        SMMU(1, ",accel=on") SMMU(2, ""), 5,
+        SMMU(1, ACCEL) SMMU(2, ""), 5,
         { { NODE_ITS },
           { NODE_SMMU, VIRT_PLATFORM_BUS, GSIV(VIRT_PLATFORM_BUS_SPI),
             { MAP_ALL(0) } },
@@ -453,7 +507,7 @@ int main(int argc, char **argv)
 
     add_table_tests();
     qtest_add_data_func("/arm-smmuv3/cmdq/plain", "", test_cmdq);
-    qtest_add_data_func("/arm-smmuv3/cmdq/accel", ",accel=on", test_cmdq);
+    qtest_add_data_func("/arm-smmuv3/cmdq/accel", ACCEL, test_cmdq);
 
     return g_test_run();
 }

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The commands of this repo. scripts/ has what they do; each prints its steps.
+
+.NOTPARALLEL:
+.PHONY: help run check lab qemu kernel tree refresh series deps clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+run: ## build what is missing, then boot a guest on an accelerated SMMUv3
+	@scripts/do run
+
+check: ## build, then all tests; ends with "N passed, N failed, N skipped"
+	@scripts/do check
+
+lab: ## run one scenario: make lab SCENARIO=arm64/accel (lab/scenarios has the names)
+	@scripts/do lab "$(SCENARIO)"
+
+qemu: ## build/bin/qemu-system-aarch64 and -x86_64, and build/bin/arm64/ for the lab
+	@scripts/do qemu
+
+kernel: ## build/kernel/arm64/Image and build/kernel/x86_64/bzImage
+	@scripts/do kernel
+
+tree: ## build/tree: QEMU's source with the series as git commits (QEMU_SRC=folder: on that)
+	@scripts/do tree
+
+refresh: ## write commits and edits in build/tree back to series, patches/ and the overlay
+	@scripts/series.py refresh
+
+series: ## build/series: the mails for git send-email
+	@scripts/series.py export
+
+deps: ## install the Debian packages of base/packages that are missing
+	@scripts/deps
+
+clean: ## remove build/ (the cache in ~/.cache/qemu-viommu stays)
+	rm -rf build
