@@ -8,8 +8,14 @@
 #include <sys/ioctl.h>
 #include <linux/iommufd.h>
 #include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "system/iommufd-viommu.h"
 #include "trace.h"
+
+/* A second at most; the first wait is enough unless the host is overloaded */
+#define VEVENTQ_FREE_TRIES      1000
+#define VEVENTQ_FREE_WAIT_US    1000
 
 bool iommufd_backend_alloc_viommu(IOMMUFDBackend *be, uint32_t dev_id,
                                   uint32_t viommu_type, uint32_t hwpt_id,
@@ -78,6 +84,33 @@ bool iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
     *out_veventq_id = alloc.out_veventq_id;
     *out_veventq_fd = alloc.out_veventq_fd;
     return true;
+}
+
+void iommufd_backend_free_veventq(IOMMUFDBackend *be, uint32_t veventq_id,
+                                  int veventq_fd)
+{
+    struct iommu_destroy destroy = {
+        .size = sizeof(destroy),
+        .id = veventq_id,
+    };
+    int ret, tries = 0;
+
+    close(veventq_fd);
+    /*
+     * A main loop that is in poll() right now, while a vCPU thread is here,
+     * still holds the file and with it the vEVENTQ.  Wake it up; it lets go
+     * without needing anything from us.
+     */
+    while ((ret = ioctl(be->fd, IOMMU_DESTROY, &destroy) ? -errno : 0) &&
+           ret == -EBUSY && tries++ < VEVENTQ_FREE_TRIES) {
+        qemu_notify_event();
+        g_usleep(VEVENTQ_FREE_WAIT_US);
+    }
+    trace_iommufd_viommu_free_veventq(be->fd, veventq_id, tries, ret);
+    if (ret) {
+        error_report("Failed to free vEVENTQ %u: %s", veventq_id,
+                     strerror(-ret));
+    }
 }
 
 int iommufd_backend_invalidate(IOMMUFDBackend *be, uint32_t id,

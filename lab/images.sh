@@ -48,28 +48,35 @@ put_busybox() {
 }
 
 make_tools() {
-    local cflags=(-O2 -Wall)
+    local cflags=(-O2 -Wall) tool
     built "$tools/dmaverify" "$lab_dir/guest/dmaverify.c" gcc "${cflags[@]}"
-    built "$tools/$ARCH/dmaverify" "$lab_dir/guest/dmaverify.c" "${CROSS}gcc" "${cflags[@]}" -static
+    for tool in "${GUEST_TOOLS[@]}"; do
+        built "$tools/$ARCH/$tool" "$lab_dir/guest/$tool.c" "${CROSS}gcc" "${cflags[@]}" -static
+    done
     if [ -n "$L1_PRELOAD" ]; then
         built "$tools/$ARCH/$L1_PRELOAD.so" "$lab_dir/shim/$L1_PRELOAD.c" "${CROSS}gcc" "${cflags[@]}" -shared -fPIC
     fi
 }
 
 make_initrd() {
-    local stage=$out/stage.l2
+    local stage=$out/stage.l2 tool
     mkdir -p "$stage/bin" "$stage/lab" "$stage/dev"
     put_busybox "$stage/bin"
-    cp "$tools/$ARCH/dmaverify" "$stage/bin/"
+    for tool in "${GUEST_TOOLS[@]}"; do
+        cp "$tools/$ARCH/$tool" "$stage/bin/"
+    done
     cp "$lab_dir/guest/init" "$stage/init"
     cp "$lab_dir/guest/$GUEST_TEST" "$stage/lab/test"
+    for tool in "${GUEST_SCRIPTS[@]}"; do
+        cp "$lab_dir/guest/$tool" "$stage/lab/"
+    done
     chmod -R u+rwX "$stage"
     (cd "$stage" && find . | LC_ALL=C sort | cpio -o --quiet -H newc -R 0:0 | gzip -1) > "$out/initrd"
     rm -rf "$stage"
 }
 
 make_l1_root() {
-    local stage=$out/stage.l1 libraries lib
+    local stage=$out/stage.l1 libraries lib file
     mkdir -p "$stage"/{bin,lib,dev,proc,sys,tmp,lab}
     put_busybox "$stage/bin"
     "${CROSS}strip" -o "$stage/bin/$L1_QEMU_NAME" "$L1_QEMU"
@@ -81,6 +88,10 @@ make_l1_root() {
     cp "$KERNEL" "$stage/lab/Image"
     cp "$out/initrd" "$stage/lab/initrd"
     cp "$lab_dir/host/init" "$stage/init"
+    for file in "${L1_FILES[@]}"; do
+        printf '%s\n' "${file#*=}" > "$stage/lab/${file%%=*}"
+    done
+    [ -z "$L1_SCRIPT" ] || cp "$lab_dir/host/$L1_SCRIPT" "$stage/lab/script"
 
     printf '%s\n' "${L1_ASSIGN[@]}" > "$stage/lab/assign"
     printf '%s\n' "${TRACE_EVENTS[@]}" > "$stage/lab/trace-events"
@@ -90,7 +101,7 @@ make_l1_root() {
         cp "$tools/$ARCH/$L1_PRELOAD.so" "$stage/lib/"
         printf '%s\n' "LD_PRELOAD=/lib/$L1_PRELOAD.so" >> "$stage/lab/l2.env"
     fi
-    printf '%s\n' "$L1_QEMU_NAME" "${L2_MACHINE[@]}" -nographic -nodefaults -net none -no-reboot -serial stdio -monitor none \
+    printf '%s\n' "$L1_QEMU_NAME" "${L2_MACHINE[@]}" -nographic -nodefaults -net none "${L2_REBOOT[@]}" -serial stdio -monitor pipe:/tmp/monitor \
         -append "$L2_APPEND" "${L2_DEVICES[@]}" > "$stage/lab/l2.args"
 
     chmod -R u+rwX "$stage"

@@ -140,8 +140,7 @@ static void smmuv3_accel_free_veventq(SMMUv3AccelState *accel)
     SMMUv3AccelVEventq *veventq = &accel->veventq;
 
     qemu_set_fd_handler(veventq->fd, NULL, NULL, NULL);
-    close(veventq->fd);
-    iommufd_backend_free_id(accel->iommufd, veventq->id);
+    iommufd_backend_free_veventq(accel->iommufd, veventq->id, veventq->fd);
     veventq->id = 0;
     trace_smmuv3_accel_veventq(false);
 }

@@ -11,7 +11,6 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/arm/fdt.h"
 #include "hw/arm/smmuv3.h"
 #include "hw/arm/virt.h"
 #include "hw/pci/pci_bus.h"
@@ -51,31 +50,6 @@ bool virt_has_accelerated_smmuv3(VirtMachineState *vms)
         }
     }
     return false;
-}
-
-void virt_smmuv3_add_fdt_node(VirtMachineState *vms, hwaddr base,
-                              const int irqs[NUM_SMMU_IRQS],
-                              uint32_t phandle)
-{
-    const char compat[] = "arm,smmu-v3";
-    const char irq_names[] = "eventq\0priq\0cmdq-sync\0gerror";
-    g_autofree char *node = g_strdup_printf("/smmuv3@%" PRIx64, base);
-    void *fdt = MACHINE(vms)->fdt;
-
-    qemu_fdt_add_subnode(fdt, node);
-    qemu_fdt_setprop(fdt, node, "compatible", compat, sizeof(compat));
-    qemu_fdt_setprop_sized_cells(fdt, node, "reg", 2, base,
-                                 2, vms->memmap[VIRT_SMMU].size);
-    qemu_fdt_setprop_cells(fdt, node, "interrupts",
-            GIC_FDT_IRQ_TYPE_SPI, irqs[0], GIC_FDT_IRQ_FLAGS_EDGE_LO_HI,
-            GIC_FDT_IRQ_TYPE_SPI, irqs[1], GIC_FDT_IRQ_FLAGS_EDGE_LO_HI,
-            GIC_FDT_IRQ_TYPE_SPI, irqs[2], GIC_FDT_IRQ_FLAGS_EDGE_LO_HI,
-            GIC_FDT_IRQ_TYPE_SPI, irqs[3], GIC_FDT_IRQ_FLAGS_EDGE_LO_HI);
-    qemu_fdt_setprop(fdt, node, "interrupt-names", irq_names,
-                     sizeof(irq_names));
-    qemu_fdt_setprop(fdt, node, "dma-coherent", NULL, 0);
-    qemu_fdt_setprop_cell(fdt, node, "#iommu-cells", 1);
-    qemu_fdt_setprop_cell(fdt, node, "phandle", phandle);
 }
 
 /* The address that an MSI write of a device must reach in the end */

@@ -45,6 +45,14 @@ void virt_smmuv3_add_fdt_node(VirtMachineState *vms, hwaddr base,
                               const int irqs[NUM_SMMU_IRQS],
                               uint32_t phandle);
 
+/**
+ * virt_smmuv3_add_fdt_msi_window: let the guest know where the host's MSI
+ * doorbell is for the assigned devices behind an accelerated SMMU
+ *
+ * To be called when all cold-plugged devices are there.
+ */
+void virt_smmuv3_add_fdt_msi_window(VirtMachineState *vms);
+
 /* Guest physical address of a plugged arm-smmuv3 device's registers */
 hwaddr virt_smmuv3_mmio_base(VirtMachineState *vms, DeviceState *dev);
 

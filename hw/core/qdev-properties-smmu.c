@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "hw/qdev-properties-smmu.h"
 #include "qapi/qapi-types-common.h"
 #include "qdev-prop-internal.h"
@@ -12,7 +13,11 @@
 /* The names of the members, other than auto, are the numbers they mean */
 static unsigned mode_bits(const QEnumLookup *lookup, int mode)
 {
-    return strtoul(qapi_enum_lookup(lookup, mode), NULL, 10);
+    unsigned bits;
+
+    /* auto has no bits: callers ask first */
+    return qemu_strtoui(qapi_enum_lookup(lookup, mode), NULL, 10, &bits) ?
+           0 : bits;
 }
 
 unsigned ssidsize_mode_bits(SsidSizeMode mode)

@@ -83,8 +83,10 @@ bool iommufd_backend_alloc_vdev(IOMMUFDBackend *be, uint32_t dev_id,
  *
  * @type: enum iommu_veventq_type
  * @depth: how many events the kernel keeps before it counts them as lost
- * @out_veventq_id: id of the vEVENTQ, to be freed by the caller
- * @out_veventq_fd: where to read them, to be closed by the caller before that
+ * @out_veventq_id: id of the vEVENTQ
+ * @out_veventq_fd: where to read the events
+ *
+ * The caller passes both to iommufd_backend_free_veventq() in the end.
  *
  * Returns: true on success; false with @errp set otherwise.
  */
@@ -92,6 +94,14 @@ bool iommufd_backend_alloc_veventq(IOMMUFDBackend *be, uint32_t viommu_id,
                                    uint32_t type, uint32_t depth,
                                    uint32_t *out_veventq_id,
                                    int *out_veventq_fd, Error **errp);
+
+/**
+ * iommufd_backend_free_veventq: close and free a vEVENTQ
+ *
+ * @veventq_fd: no handler is set for it any more
+ */
+void iommufd_backend_free_veventq(IOMMUFDBackend *be, uint32_t veventq_id,
+                                  int veventq_fd);
 
 /**
  * iommufd_backend_invalidate: hand invalidation commands to the host
