@@ -88,6 +88,10 @@ make_l1_root() {
     cp "$KERNEL" "$stage/lab/Image"
     cp "$out/initrd" "$stage/lab/initrd"
     cp "$lab_dir/host/init" "$stage/init"
+    for file in "${L1_TOOLS[@]}"; do
+        cp "$tools/$ARCH/$file" "$stage/bin/"
+    done
+    printf '%s\n' "$L1_SETUP" > "$stage/lab/setup"
     for file in "${L1_FILES[@]}"; do
         printf '%s\n' "${file#*=}" > "$stage/lab/${file%%=*}"
     done

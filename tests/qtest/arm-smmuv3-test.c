@@ -13,6 +13,7 @@
 #include "qemu/units.h"
 #include "libqtest.h"
 #include "libqos/fw_cfg.h"
+#include "qobject/qdict.h"
 #include "standard-headers/linux/qemu_fw_cfg.h"
 
 #define VIRT_FW_CFG             0x09020000
@@ -281,6 +282,35 @@ static void test_cmdq(const void *more)
     qtest_quit(qts);
 }
 
+/* Migration: blocked by an accelerated SMMU, by name; not by a plain one */
+
+static void test_migration_blocked(void)
+{
+    QTestState *qts = qtest_init("-machine virt -cpu max -nodefaults "
+                                 PXB(1, 8) SMMU(1, ACCEL));
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'migrate', 'arguments': "
+                           "{ 'uri': 'exec:cat > /dev/null' } }");
+    const char *desc;
+
+    g_assert_true(qdict_haskey(rsp, "error"));
+    desc = qdict_get_str(qdict_get_qdict(rsp, "error"), "desc");
+    g_assert_nonnull(strstr(desc, "arm-smmuv3 'smmuv3.1' has accel=on"));
+    qobject_unref(rsp);
+    qtest_quit(qts);
+}
+
+static void test_migration_plain(void)
+{
+    QTestState *qts = qtest_init("-machine virt -cpu max -nodefaults "
+                                 PXB(1, 8) SMMU(1, ""));
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'migrate', 'arguments': "
+                           "{ 'uri': 'exec:cat > /dev/null' } }");
+
+    g_assert_false(qdict_haskey(rsp, "error"));
+    qobject_unref(rsp);
+    qtest_quit(qts);
+}
+
 /* IORT */
 
 #define IORT_MAX_NODES  8
@@ -508,6 +538,9 @@ int main(int argc, char **argv)
     add_table_tests();
     qtest_add_data_func("/arm-smmuv3/cmdq/plain", "", test_cmdq);
     qtest_add_data_func("/arm-smmuv3/cmdq/accel", ACCEL, test_cmdq);
+
+    qtest_add_func("/arm-smmuv3/migration/accel", test_migration_blocked);
+    qtest_add_func("/arm-smmuv3/migration/plain", test_migration_plain);
 
     return g_test_run();
 }
