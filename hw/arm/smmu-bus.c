@@ -1,5 +1,5 @@
 /*
- * Which PCI buses an SMMU stands before
+ * Which PCI bus an SMMU stands before
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,8 +8,48 @@
 #include "qapi/error.h"
 #include "hw/arm/smmu-common.h"
 #include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_device.h"
 #include "hw/pci/pcie_iommu.h"
 #include "smmu-internal.h"
+
+typedef struct SmmuAssignedSearch {
+    PCIBus *root;
+    PCIDevice *found;
+} SmmuAssignedSearch;
+
+static void smmu_find_assigned(PCIBus *bus, PCIDevice *pdev, void *opaque)
+{
+    SmmuAssignedSearch *search = opaque;
+
+    if (object_dynamic_cast(OBJECT(pdev), "vfio-pci") &&
+        pci_device_root_bus(pdev) == search->root) {
+        search->found = pdev;
+    }
+}
+
+static void smmu_find_assigned_on_bus(PCIBus *bus, void *opaque)
+{
+    pci_for_each_device_under_bus(bus, smmu_find_assigned, opaque);
+}
+
+/*
+ * The DMA of a device that was assigned before the SMMU came goes past it
+ * for good.  The buses of expander bridges are not ours.
+ */
+static bool smmu_check_assigned(PCIBus *bus, const char *type,
+                                const char *name, Error **errp)
+{
+    SmmuAssignedSearch search = { .root = bus };
+
+    pci_for_each_bus(bus, smmu_find_assigned_on_bus, &search);
+    if (!search.found) {
+        return true;
+    }
+    error_setg(errp, "%s '%s': vfio-pci '%s' is on primary-bus already: put "
+               "the SMMU before it on the command line", type, name,
+               DEVICE(search.found)->id ?: search.found->name);
+    return false;
+}
 
 bool smmu_attach_primary_bus(SMMUState *s, const PCIIOMMUOps *ops,
                              Error **errp)
@@ -34,6 +74,9 @@ bool smmu_attach_primary_bus(SMMUState *s, const PCIIOMMUOps *ops,
         error_setg(errp, "%s '%s': primary-bus '%s' already has an IOMMU: "
                    "give each IOMMU a root bus of its own (pxb-pcie)",
                    type, name, BUS(bus)->name);
+        return false;
+    }
+    if (!smmu_check_assigned(bus, type, name, errp)) {
         return false;
     }
     if (s->smmu_per_bus) {

@@ -202,7 +202,9 @@ bool smmuv3_accel_check_host(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
         trace_smmuv3_accel_cap(cap->name, guest, host);
         if (!smmuv3_accel_cap_ok(cap, guest, host)) {
             g_autofree char *remedy = cap->property ?
-                g_strdup_printf("lower %s or set it to auto", cap->property) :
+                g_strdup_printf(cap->length == 1 ? "set %s to off or auto"
+                                : "lower %s or set it to auto",
+                                cap->property) :
                 g_strdup("remove accel=on");
 
             error_setg(errp, "%s '%s': %s is %u, but %u in the host SMMU of "
