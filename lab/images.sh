@@ -91,7 +91,7 @@ make_l1_root() {
     for file in "${L1_TOOLS[@]}"; do
         cp "$tools/$ARCH/$file" "$stage/bin/"
     done
-    for file in "${L1_SCRIPTS[@]}"; do
+    for file in "${L1_SETUP_SCRIPTS[@]}"; do
         cp "$lab_dir/host/$file" "$stage/lab/$file.sh"
     done
     printf '%s\n' "$L1_SETUP" > "$stage/lab/setup"

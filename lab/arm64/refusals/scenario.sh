@@ -32,7 +32,7 @@ refusals=(
     "behind a conventional bridge|is behind a conventional PCI bridge and has no StreamID of its own|$fd $pxb $smmu,accel=on $port -device pcie-pci-bridge,id=b1,bus=p1 -device vfio-pci,host=0000:00:03.0,bus=b1,addr=1,iommufd=fd0"
 )
 L1_FILES=("refusals=$(printf '%s\n' "${refusals[@]}")")
-L1_SCRIPTS=(refusals)
+L1_SETUP_SCRIPTS=(refusals)
 L1_SETUP="sh /lab/refusals.sh $L1_QEMU_NAME"
 
 check() {
