@@ -2,7 +2,7 @@
 # The commands of this repo. scripts/ has what they do; each prints its steps.
 
 .NOTPARALLEL:
-.PHONY: help run check lab qemu kernel tree refresh series deps clean
+.PHONY: help run check lab bench qemu kernel tree refresh series tables deps clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -15,6 +15,9 @@ check: ## build, then all tests; ends with "N passed, N failed, N skipped"
 
 lab: ## run one scenario: make lab SCENARIO=arm64/accel (lab/scenarios has the names)
 	@scripts/do lab "$(SCENARIO)"
+
+bench: ## times and host calls, beside those of a distribution's later QEMU in the same lab
+	@scripts/do bench
 
 qemu: ## build/bin/qemu-system-aarch64 and -x86_64, and build/bin/arm64/ for the lab
 	@scripts/do qemu
@@ -30,6 +33,9 @@ refresh: ## write commits and edits in build/tree back to series, patches/ and t
 
 series: ## build/series: the mails for git send-email
 	@scripts/series.py export
+
+tables: ## have the ACPI tables made anew that bios-tables-test expects; shows what changes
+	@scripts/acpi-tables update
 
 deps: ## install the Debian packages of base/packages that are missing
 	@scripts/deps

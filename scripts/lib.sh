@@ -88,7 +88,9 @@ explain() {
         # One of our own messages: it says everything.
         tac "$1" | sed '/^error: /q' | tac | head -n 12
     else
-        { grep -E '(^|[^a-z])([Ee]rror|ERROR|FAILED|fatal)([^a-z]|$)' "$1" || tail -n 15 "$1"; } |
+        # A line of progress may name a file with "error" in it.
+        { grep -vE '^(\[[0-9]+/[0-9]+\]|  [A-Z]+  )' "$1" |
+            grep -E '(^|[^a-z])([Ee]rror|ERROR|FAILED|fatal)([^a-z]|$)' || tail -n 15 "$1"; } |
             tail -n 15 | sed 's/^/    /'
     fi
     printf '  The whole log: %s\n' "${1#"$PWD/"}"

@@ -130,6 +130,33 @@ class SeriesTest(unittest.TestCase):
         self.assertEqual(self.git('rev-parse', 'HEAD'), head)
         self.assertIn('hw/arm/accel.c', (self.tree / 'MAINTAINERS').read_text())
 
+    def test_binary_overlay_files(self):
+        """A table that a test expects: neither text nor with an end of line."""
+        path, table = 'tests/data/acpi/DSDT.gpu', b'DSDT\r\n' + bytes(range(256)) + b'\n\0\r'
+        self.git('reset', '-q', '--hard', 'HEAD~1')
+        (self.tree / path).parent.mkdir(parents=True)
+        (self.tree / path).write_bytes(table)
+        self.git('add', '-A')
+        self.git('commit', '-q', '-m', 'tests: a table', '-m', SIGNED)
+        self.git('cherry-pick', 'series@{2}')
+        self.series('refresh')
+        self.assertEqual((self.repo / path).read_bytes(), table)
+        self.assertEqual((self.repo / 'series').read_text(),
+                         f'patches/0001-tests-a-table.patch {path}\n')
+        # An edit on either side
+        (self.tree / path).write_bytes(table[::-1])
+        self.series('refresh')
+        self.assertEqual((self.repo / path).read_bytes(), table[::-1])
+        (self.repo / path).write_bytes(table + table)
+        self.series('tree')
+        self.assertEqual((self.tree / path).read_bytes(), table + table)
+        # and the mail that carries it
+        self.series('export')
+        head = self.git('rev-parse', 'HEAD^{tree}')
+        self.git('checkout', '-q', '--detach', 'base')
+        self.git('am', '-q', *map(str, sorted((self.repo / 'build/series').glob('*.patch'))))
+        self.assertEqual(self.git('rev-parse', 'HEAD^{tree}'), head)
+
     def test_only_changed_files_are_written(self):
         self.two_topics()
         for path in self.tree / 'hw/arm/virt.c', self.tree / 'hw/arm/accel.c':
