@@ -135,6 +135,9 @@ void smmuv3_accel_set_idr(SMMUv3State *s)
     s->idr[5] = FIELD_DP32(s->idr[5], IDR5, OAS, features->oas);
     s->idr[5] = FIELD_DP32(s->idr[5], IDR5, GRAN16K, features->gran16k);
     s->idr[5] = FIELD_DP32(s->idr[5], IDR5, GRAN64K, features->gran64k);
+    if (s->s_accel->ext) {
+        s->s_accel->ext->set_idr(s);
+    }
 }
 
 /* The guest has not run yet: auto becomes what the host has */
@@ -213,5 +216,6 @@ bool smmuv3_accel_check_host(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
             return false;
         }
     }
-    return true;
+    return !s->s_accel->ext ||
+           s->s_accel->ext->check_host(s, idev, &info, errp);
 }

@@ -51,7 +51,11 @@ static bool smmuv3_accel_supports_address_space(PCIBus *bus, void *opaque,
 
 static uint64_t smmuv3_accel_get_viommu_cap(void *opaque)
 {
-    return VIOMMU_CAP_HW_NESTED;
+    const SMMUv3State *s = ARM_SMMUV3(opaque);
+
+    return VIOMMU_CAP_HW_NESTED |
+           (FIELD_EX32(s->idr[0], IDR0, ATS) ? VIOMMU_CAP_ATS : 0) |
+           (FIELD_EX32(s->idr[1], IDR1, SSIDSIZE) ? VIOMMU_CAP_PASID : 0);
 }
 
 static bool smmuv3_accel_get_msi_direct_gpa(PCIBus *bus, void *opaque,
@@ -87,6 +91,9 @@ static void smmuv3_accel_free_viommu(SMMUv3AccelState *accel)
         &accel->abort_hwpt_id, &accel->bypass_hwpt_id, &viommu_id,
     };
 
+    if (accel->ext) {
+        accel->ext->stop(accel->smmu);
+    }
     accel->viommu_id = 0;
     smmuv3_accel_update_veventq(accel->smmu);
     for (int i = 0; i < ARRAY_SIZE(ids); i++) {
@@ -100,6 +107,20 @@ static void smmuv3_accel_free_viommu(SMMUv3AccelState *accel)
     accel->iommufd = NULL;
 }
 
+static bool smmuv3_accel_alloc_viommu_object(SMMUv3AccelState *accel,
+                                             HostIOMMUDeviceIOMMUFD *idev,
+                                             Error **errp)
+{
+    if (accel->ext) {
+        return accel->ext->alloc_viommu(accel->smmu, idev, &accel->viommu_id,
+                                        errp);
+    }
+    return iommufd_backend_alloc_viommu(idev->iommufd, idev->devid,
+                                        IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
+                                        idev->hwpt_id, &accel->viommu_id,
+                                        errp);
+}
+
 /* The host's side of the vSMMU, made with the first assigned device */
 static bool smmuv3_accel_alloc_viommu(SMMUv3AccelState *accel,
                                       HostIOMMUDeviceIOMMUFD *idev,
@@ -110,10 +131,7 @@ static bool smmuv3_accel_alloc_viommu(SMMUv3AccelState *accel,
 
     accel->iommufd = idev->iommufd;
     accel->s2_hwpt_id = idev->hwpt_id;
-    if (!iommufd_backend_alloc_viommu(idev->iommufd, idev->devid,
-                                      IOMMU_VIOMMU_TYPE_ARM_SMMUV3,
-                                      idev->hwpt_id, &accel->viommu_id,
-                                      errp) ||
+    if (!smmuv3_accel_alloc_viommu_object(accel, idev, errp) ||
         !smmuv3_accel_alloc_nested_hwpt(accel, idev->devid, &bypass,
                                         &accel->bypass_hwpt_id, errp) ||
         !smmuv3_accel_alloc_nested_hwpt(accel, idev->devid, &abort,
@@ -269,12 +287,20 @@ static void smmuv3_accel_machine_done(Notifier *notifier, void *data)
     SMMUv3AccelState *accel = container_of(notifier, SMMUv3AccelState,
                                            machine_done);
     const char *property = smmuv3_accel_unresolved_property(accel->smmu);
-    g_autofree char *name = NULL;
+    g_autofree char *name = qdev_get_human_name(DEVICE(accel->smmu));
 
+    if (!property && accel->ext) {
+        property = accel->ext->unresolved_property(accel->smmu);
+        if (property) {
+            error_report("%s '%s': %s needs a device to take its parameters "
+                         "from: put a vfio-pci device behind it, or remove it",
+                         TYPE_ARM_SMMUV3, name, property);
+            exit(EXIT_FAILURE);
+        }
+    }
     if (!property) {
         return;
     }
-    name = qdev_get_human_name(DEVICE(accel->smmu));
     error_report("%s '%s': %s=auto needs a device to take the value from: put "
                  "a vfio-pci device behind it, or set ats, ril, ssidsize and "
                  "oas", TYPE_ARM_SMMUV3, name, property);

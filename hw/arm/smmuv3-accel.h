@@ -21,6 +21,8 @@
 #include "smmuv3-internal.h"
 #include "system/iommufd-viommu.h"
 
+struct iommu_hw_info_arm_smmuv3;
+
 /*
  * Commands that may wait for a flush.  A guest that unmaps with one command a
  * page sends a few dozen between two CMD_SYNCs.
@@ -80,8 +82,42 @@ typedef struct SMMUv3AccelVEventq {
     uint32_t next_sequence;     /* of the next event, if none is lost */
 } SMMUv3AccelVEventq;
 
+/*
+ * What an extension of the host SMMU adds to an accelerated one.  All of it is
+ * called with the SMMU that has set SMMUv3AccelState.ext.
+ */
+typedef struct SMMUv3AccelExtOps {
+    /**
+     * check_host: can the host SMMU of a device back the extension?
+     *
+     * @info: what the host's ID registers say
+     * The first cold-plugged device resolves a property that is auto, and may
+     * change what set_idr() does.
+     *
+     * Returns: true if so, or if the vSMMU goes without the extension; false
+     * with @errp set otherwise.
+     */
+    bool (*check_host)(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
+                       const struct iommu_hw_info_arm_smmuv3 *info,
+                       Error **errp);
+
+    /* Lay the extension over the ID registers */
+    void (*set_idr)(SMMUv3State *s);
+
+    /* Which property of the extension still waits for a host, or NULL */
+    const char *(*unresolved_property)(SMMUv3State *s);
+
+    /* Allocate the vIOMMU, of the type that the extension needs */
+    bool (*alloc_viommu)(SMMUv3State *s, HostIOMMUDeviceIOMMUFD *idev,
+                         uint32_t *viommu_id, Error **errp);
+
+    /* Give back what rests upon the vIOMMU, which is freed then */
+    void (*stop)(SMMUv3State *s);
+} SMMUv3AccelExtOps;
+
 /* The host's objects exist from the first assigned device to the last */
 struct SMMUv3AccelState {
+    const SMMUv3AccelExtOps *ext;   /* NULL: the architecture's SMMU */
     IOMMUFDBackend *iommufd;
     uint32_t s2_hwpt_id;        /* nesting parent, owned by vfio */
     uint32_t viommu_id;

@@ -14,13 +14,8 @@ bool smmuv3_check_plain_properties(SMMUv3State *s, Error **errp)
     g_autofree char *name = qdev_get_human_name(DEVICE(s));
     const char *setting = NULL;
 
-    if (s->ats == ON_OFF_AUTO_ON) {
-        setting = "ats=on";
-    } else if (s->ril == ON_OFF_AUTO_OFF) {
+    if (s->ril == ON_OFF_AUTO_OFF) {
         setting = "ril=off";
-    } else if (s->ssidsize != SSID_SIZE_MODE_AUTO &&
-               ssidsize_mode_bits(s->ssidsize) > 0) {
-        setting = "ssidsize above 0";
     } else if (s->oas != OAS_MODE_AUTO &&
                oas_mode_bits(s->oas) != oas2bits(SMMU_IDR5_OAS)) {
         setting = "an oas other than 44";

@@ -7,9 +7,9 @@
  * Document number: ARM DEN 0049E.b, Feb 2021, and where Memory Range nodes
  * are present, to ARM DEN 0049E.d, Feb 2022.
  *
- * Nodes, in this order: one ITS group, the SMMUs, the root complex (one
- * segment, so all host bridges share it), one Memory Range (RMR) node for
- * each SMMU that needs one.
+ * Nodes, in this order: one ITS group if the machine has an ITS, the SMMUs,
+ * the root complex (one segment, so all host bridges share it), one Memory
+ * Range (RMR) node for each SMMU that needs one.
  */
 
 #include "qemu/osdep.h"
@@ -18,14 +18,18 @@
 #include "hw/acpi/aml-build.h"
 #include "hw/arm/smmuv3.h"
 #include "hw/arm/virt.h"
+#include "hw/intc/arm_gicv3_its_common.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_host.h"
 #include "hw/platform-bus.h"
+#include "smmuv3-internal.h"
 #include "virt-acpi-iort.h"
 #include "virt-smmuv3.h"
 
 #define IORT_REV_PLAIN              3
 #define IORT_REV_RMR                5   /* the first that knows RMR nodes */
+
+#define IORT_NO_ITS                 0   /* in place of a node's offset */
 
 #define IORT_HEADER_SIZE            48
 #define IORT_ITS_NODE_SIZE          24  /* with one ITS */
@@ -54,9 +58,11 @@ typedef struct IortIdRange {
 } IortIdRange;
 
 typedef struct IortSmmu {
+    uint32_t identifier;        /* of its node */
     hwaddr base;                /* of the registers */
     int gsiv[NUM_SMMU_IRQS];    /* in the order of SMMUIrq */
     bool msi_rmr;               /* hardware walks the guest's stage 1 */
+    bool ats;                   /* it answers translation requests */
     GArray *ranges;             /* of IortIdRange: the IDs it translates */
     uint32_t offset;            /* of its node in the table */
 } IortSmmu;
@@ -96,6 +102,11 @@ static int iort_smmu_add_host_bridge(Object *obj, void *opaque)
     return 0;
 }
 
+static bool iort_smmu_has_ats(const SMMUv3State *s)
+{
+    return FIELD_EX32(s->idr[0], IDR0, ATS);
+}
+
 static void iort_smmu_clear(void *data)
 {
     IortSmmu *smmu = data;
@@ -107,7 +118,10 @@ static void iort_smmu_clear(void *data)
 static void iort_add_machine_smmu(GArray *smmus, VirtMachineState *vms)
 {
     IortSmmu smmu = {
+        .identifier = 1,
         .base = vms->memmap[VIRT_SMMU].base,
+        .ats = vms->bus->iommu_opaque &&
+               iort_smmu_has_ats(ARM_SMMUV3(vms->bus->iommu_opaque)),
         .ranges = g_array_new(false, true, sizeof(IortIdRange)),
     };
 
@@ -125,7 +139,9 @@ static void iort_add_device_smmu(GArray *smmus, VirtMachineState *vms,
                                  DeviceState *dev)
 {
     IortSmmu smmu = {
+        .identifier = ARM_SMMUV3(dev)->identifier,
         .base = virt_smmuv3_mmio_base(vms, dev),
+        .ats = iort_smmu_has_ats(ARM_SMMUV3(dev)),
         .ranges = g_array_new(false, true, sizeof(IortIdRange)),
     };
 
@@ -152,13 +168,19 @@ static GArray *iort_collect_smmus(VirtMachineState *vms)
     return smmus;
 }
 
-/* The IDs that no SMMU translates, in order: they reach the ITS directly */
-static GArray *iort_untranslated_ranges(GArray *smmus)
+/*
+ * The IDs that no SMMU translates, in order: they reach the ITS directly.
+ * Without one there is nothing to map them to.
+ */
+static GArray *iort_untranslated_ranges(GArray *smmus, bool has_its)
 {
     g_autoptr(GArray) used = g_array_new(false, true, sizeof(IortIdRange));
     GArray *rest = g_array_new(false, true, sizeof(IortIdRange));
     IortIdRange gap = {0};
 
+    if (!has_its) {
+        return rest;
+    }
     for (guint i = 0; i < smmus->len; i++) {
         GArray *ranges = g_array_index(smmus, IortSmmu, i).ranges;
 
@@ -231,16 +253,30 @@ static uint32_t iort_append_its_group(IortState *iort)
     return offset;
 }
 
+/* The identifiers of SMMUs are fixed, the other nodes have those after them */
+static uint32_t iort_max_identifier(GArray *smmus)
+{
+    uint32_t max = 0;
+
+    for (guint i = 0; i < smmus->len; i++) {
+        max = MAX(max, g_array_index(smmus, IortSmmu, i).identifier);
+    }
+    return max;
+}
+
 /* Table 9 SMMUv3 Format */
 static void iort_append_smmu(IortState *iort, IortSmmu *smmu,
                              uint32_t its_offset)
 {
     GArray *table = iort->table;
+    uint32_t nb_mappings = its_offset != IORT_NO_ITS;
 
+    iort->next_id = smmu->identifier;
     smmu->offset = iort_begin_node(iort, IORT_NODE_SMMU_V3,
                                    IORT_SMMU_V3_NODE_SIZE +
-                                   IORT_ID_MAPPING_SIZE, 4, 1,
-                                   IORT_SMMU_V3_NODE_SIZE);
+                                   IORT_ID_MAPPING_SIZE * nb_mappings, 4,
+                                   nb_mappings,
+                                   nb_mappings ? IORT_SMMU_V3_NODE_SIZE : 0);
     build_append_int_noprefix(table, smmu->base, 8); /* Base address */
     build_append_int_noprefix(table, 1 /* COHACC Override */, 4); /* Flags */
     build_append_int_noprefix(table, 0, 4); /* Reserved */
@@ -254,24 +290,30 @@ static void iort_append_smmu(IortState *iort, IortSmmu *smmu,
     /* DeviceID mapping index (ignored since interrupts are GSIV based) */
     build_append_int_noprefix(table, 0, 4);
 
-    iort_append_mapping(iort, (IortIdRange) { 0, IORT_NUM_RIDS }, its_offset);
+    if (nb_mappings) {
+        iort_append_mapping(iort, (IortIdRange) { 0, IORT_NUM_RIDS },
+                            its_offset);
+    }
 }
 
 /* Table 17 Root Complex Node */
 static void iort_append_root_complex(IortState *iort, GArray *smmus,
                                      uint32_t its_offset)
 {
-    g_autoptr(GArray) rest = iort_untranslated_ranges(smmus);
+    g_autoptr(GArray) rest =
+        iort_untranslated_ranges(smmus, its_offset != IORT_NO_ITS);
     GArray *table = iort->table;
     uint32_t nb_mappings = rest->len;
+    bool ats = false;
 
     for (guint i = 0; i < smmus->len; i++) {
         nb_mappings += g_array_index(smmus, IortSmmu, i).ranges->len;
+        ats |= g_array_index(smmus, IortSmmu, i).ats;
     }
     iort_begin_node(iort, IORT_NODE_ROOT_COMPLEX,
                     IORT_ROOT_COMPLEX_NODE_SIZE +
                     IORT_ID_MAPPING_SIZE * nb_mappings, 3, nb_mappings,
-                    IORT_ROOT_COMPLEX_NODE_SIZE);
+                    nb_mappings ? IORT_ROOT_COMPLEX_NODE_SIZE : 0);
 
     /* Table 14 Memory access properties */
     /* CCA: Cache Coherent Attribute */
@@ -281,12 +323,13 @@ static void iort_append_root_complex(IortState *iort, GArray *smmus,
     /* Table 15 Memory Access Flags */
     build_append_int_noprefix(table, 0x3 /* CCA = CPM = DACS = 1 */, 1);
 
-    build_append_int_noprefix(table, 0, 4); /* ATS Attribute */
+    /* ATS Attribute: one node for all SMMUs, each of which knows better */
+    build_append_int_noprefix(table, ats, 4);
     build_append_int_noprefix(table, 0, 4); /* MCFG pci_segment */
     build_append_int_noprefix(table, 64, 1); /* Memory address size limit */
     build_append_int_noprefix(table, 0, 3); /* Reserved */
 
-    /* translated RIDs: RC -> SMMUv3 -> ITS; the others: RC -> ITS */
+    /* translated RIDs: RC -> SMMUv3 (-> ITS); the others: RC -> ITS */
     for (guint i = 0; i < smmus->len; i++) {
         IortSmmu *smmu = &g_array_index(smmus, IortSmmu, i);
 
@@ -334,17 +377,30 @@ static uint32_t iort_count_rmrs(GArray *smmus)
     return nb_rmrs;
 }
 
+bool virt_acpi_has_its(VirtMachineState *vms)
+{
+    VirtMachineClass *vmc = VIRT_MACHINE_GET_CLASS(vms);
+
+    if (!vmc->iort_as_is) {
+        return its_class_name() && !vmc->no_its;
+    }
+    return vms->msi_controller == VIRT_MSI_CTRL_ITS;
+}
+
 void virt_build_iort(GArray *table_data, BIOSLinker *linker,
                      VirtMachineState *vms)
 {
+    VirtMachineClass *vmc = VIRT_MACHINE_GET_CLASS(vms);
     g_autoptr(GArray) smmus = iort_collect_smmus(vms);
     IortState iort = { .table = table_data, .start = table_data->len };
     uint32_t nb_rmrs = iort_count_rmrs(smmus);
+    bool has_its = virt_acpi_has_its(vms);
     /* ITS group, root complex, SMMUs, Memory Ranges */
-    uint32_t nb_nodes = 2 + smmus->len + nb_rmrs;
-    uint32_t its_offset;
+    uint32_t nb_nodes = has_its + 1 + smmus->len + nb_rmrs;
+    uint32_t its_offset = IORT_NO_ITS;
     AcpiTable table = { .sig = "IORT",
-                        .rev = nb_rmrs ? IORT_REV_RMR : IORT_REV_PLAIN,
+                        .rev = nb_rmrs || vmc->iort_as_is ? IORT_REV_RMR
+                                                          : IORT_REV_PLAIN,
                         .oem_id = vms->oem_id,
                         .oem_table_id = vms->oem_table_id };
 
@@ -354,11 +410,14 @@ void virt_build_iort(GArray *table_data, BIOSLinker *linker,
     build_append_int_noprefix(table_data, IORT_HEADER_SIZE, 4);
     build_append_int_noprefix(table_data, 0, 4); /* Reserved */
 
-    its_offset = iort_append_its_group(&iort);
+    if (has_its) {
+        its_offset = iort_append_its_group(&iort);
+    }
     for (guint i = 0; i < smmus->len; i++) {
         iort_append_smmu(&iort, &g_array_index(smmus, IortSmmu, i),
                          its_offset);
     }
+    iort.next_id = iort_max_identifier(smmus) + 1;
     iort_append_root_complex(&iort, smmus, its_offset);
     for (guint i = 0; i < smmus->len; i++) {
         IortSmmu *smmu = &g_array_index(smmus, IortSmmu, i);

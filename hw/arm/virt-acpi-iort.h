@@ -19,4 +19,12 @@
 void virt_build_iort(GArray *table_data, BIOSLinker *linker,
                      VirtMachineState *vms);
 
+/**
+ * virt_acpi_has_its: do the tables say that there is an ITS?
+ *
+ * Machine types without VirtMachineClass::iort_as_is say so even with
+ * its=off and with a GICv2.
+ */
+bool virt_acpi_has_its(VirtMachineState *vms);
+
 #endif

@@ -67,6 +67,49 @@ static uint64_t virt_msi_doorbell(VirtMachineState *vms)
     }
 }
 
+static DeviceState *virt_smmuv3_find_identifier(VirtMachineState *vms,
+                                                uint8_t identifier)
+{
+    for (guint i = 0; i < vms->smmuv3_devices->len; i++) {
+        DeviceState *dev = g_ptr_array_index(vms->smmuv3_devices, i);
+
+        if (ARM_SMMUV3(dev)->identifier == identifier) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
+/* No two nodes of the IORT may have the same */
+static bool virt_smmuv3_set_identifier(VirtMachineState *vms, DeviceState *dev,
+                                       Error **errp)
+{
+    SMMUv3State *s = ARM_SMMUV3(dev);
+    g_autofree char *name = qdev_get_human_name(dev);
+    DeviceState *other;
+
+    if (!s->identifier) {
+        for (unsigned id = 1; id <= UINT8_MAX; id++) {
+            if (!virt_smmuv3_find_identifier(vms, id)) {
+                s->identifier = id;
+                return true;
+            }
+        }
+        error_setg(errp, "%s '%s': the machine has %u of them already",
+                   TYPE_ARM_SMMUV3, name, UINT8_MAX);
+        return false;
+    }
+    other = virt_smmuv3_find_identifier(vms, s->identifier);
+    if (other) {
+        g_autofree char *other_name = qdev_get_human_name(other);
+
+        error_setg(errp, "%s '%s': identifier=%u is that of '%s': set another",
+                   TYPE_ARM_SMMUV3, name, s->identifier, other_name);
+        return false;
+    }
+    return true;
+}
+
 bool virt_smmuv3_pre_plug(VirtMachineState *vms, DeviceState *dev,
                           Error **errp)
 {
@@ -85,7 +128,7 @@ bool virt_smmuv3_pre_plug(VirtMachineState *vms, DeviceState *dev,
     }
     qdev_prop_set_bit(dev, "smmu_per_bus", true);
     qdev_prop_set_uint64(dev, "msi-gpa", virt_msi_doorbell(vms));
-    return true;
+    return virt_smmuv3_set_identifier(vms, dev, errp);
 }
 
 void virt_smmuv3_plug(VirtMachineState *vms, DeviceState *dev)

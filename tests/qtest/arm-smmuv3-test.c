@@ -115,14 +115,8 @@ static const Refusal refusals[] = {
         "-device nvme,id=n,bus=rp,serial=1 " SMMU(1, ",accel=on"),
         "'smmuv3.1': nvme 'n' is on primary-bus already",
     }, {
-        "plain-ats", "virt", PXB(1, 8) SMMU(1, ",ats=on"),
-        "'smmuv3.1': the emulated SMMU cannot do ats=on",
-    }, {
         "plain-ril", "virt", PXB(1, 8) SMMU(1, ",ril=off"),
         "'smmuv3.1': the emulated SMMU cannot do ril=off",
-    }, {
-        "plain-ssidsize", "virt", PXB(1, 8) SMMU(1, ",ssidsize=1"),
-        "'smmuv3.1': the emulated SMMU cannot do ssidsize above 0",
     }, {
         "plain-oas", "virt", PXB(1, 8) SMMU(1, ",oas=48"),
         "'smmuv3.1': the emulated SMMU cannot do an oas other than 44",
@@ -338,6 +332,7 @@ typedef struct IortCase {
     IortNode nodes[IORT_MAX_NODES];
     int nb_nodes;
     bool preserve_config;
+    bool no_madt_its;
 } IortCase;
 
 #define MAP(b, c, n) { .base = (b), .count = (c), .node = (n) }
@@ -346,10 +341,10 @@ typedef struct IortCase {
 
 static const IortCase iort_cases[] = {
     {
-        "none", "-machine virt", 3,
+        "none", "-machine virt,gic-version=3", 5,
         { { NODE_ITS }, { NODE_RC, .maps = { MAP_ALL(0) } } }, 2,
     }, {
-        "machine", "-machine virt,iommu=smmuv3 " PXB(1, 8), 3,
+        "machine", "-machine virt,gic-version=3,iommu=smmuv3 " PXB(1, 8), 5,
         { { NODE_ITS },
           { NODE_SMMU, VIRT_SMMU, GSIV(VIRT_SMMU_SPI), { MAP_ALL(0) } },
           { NODE_RC, .maps = { MAP(0, 0x100, 1), MAP(0x800, 0x100, 1),
@@ -357,13 +352,15 @@ static const IortCase iort_cases[] = {
                                MAP(0x900, 0xf700, 0) } } }, 3,
     }, {
         "machine-bypass",
-        "-machine virt,iommu=smmuv3,default-bus-bypass-iommu=on " PXB(1, 8), 3,
+        "-machine virt,gic-version=3,iommu=smmuv3,default-bus-bypass-iommu=on "
+        PXB(1, 8), 5,
         { { NODE_ITS },
           { NODE_SMMU, VIRT_SMMU, GSIV(VIRT_SMMU_SPI), { MAP_ALL(0) } },
           { NODE_RC, .maps = { MAP(0x800, 0x100, 1), MAP(0, 0x800, 0),
                                MAP(0x900, 0xf700, 0) } } }, 3,
     }, {
-        "one-device", "-machine virt " PXB(1, 8) SMMU(1, ""), 3,
+        "one-device",
+        "-machine virt,gic-version=3 " PXB(1, 8) SMMU(1, ""), 5,
         { { NODE_ITS },
           { NODE_SMMU, VIRT_PLATFORM_BUS, GSIV(VIRT_PLATFORM_BUS_SPI),
             { MAP_ALL(0) } },
@@ -371,7 +368,7 @@ static const IortCase iort_cases[] = {
                                MAP(0x900, 0xf700, 0) } } }, 3,
     }, {
         /* in order of plugging, whatever the bus numbers */
-        "two-devices", "-machine virt " PXB(1, 16) PXB(2, 8)
+        "two-devices", "-machine virt,gic-version=3 " PXB(1, 16) PXB(2, 8)
         SMMU(1, ACCEL) SMMU(2, ""), 5,
         { { NODE_ITS },
           { NODE_SMMU, VIRT_PLATFORM_BUS, GSIV(VIRT_PLATFORM_BUS_SPI),
@@ -383,6 +380,33 @@ static const IortCase iort_cases[] = {
                                MAP(0x1100, 0xef00, 0) } },
           { NODE_RMR, 0x08000000, .maps = { MAP(0x1000, 0x100, 1) } } }, 5,
         true,
+    }, {
+        /* no ITS: no node for it, and nothing leads there */
+        "its-off", "-machine virt,gic-version=3,its=off", 5,
+        { { NODE_RC } }, 1, .no_madt_its = true,
+    }, {
+        "gicv2", "-machine virt,gic-version=2", 5,
+        { { NODE_RC } }, 1, .no_madt_its = true,
+    }, {
+        "its-off-devices", "-machine virt,gic-version=3,its=off "
+        PXB(1, 16) PXB(2, 8) SMMU(1, ACCEL) SMMU(2, ""), 5,
+        { { NODE_SMMU, VIRT_PLATFORM_BUS, GSIV(VIRT_PLATFORM_BUS_SPI) },
+          { NODE_SMMU, VIRT_PLATFORM_BUS + SMMU_SIZE,
+            GSIV(VIRT_PLATFORM_BUS_SPI + 4) },
+          { NODE_RC, .maps = { MAP(0x1000, 0x100, 0), MAP(0x800, 0x100, 1) } },
+          { NODE_RMR, 0x08000000, .maps = { MAP(0x1000, 0x100, 0) } } }, 4,
+        .preserve_config = true, .no_madt_its = true,
+    }, {
+        /* as QEMU 10.0 has it */
+        "machine-10.0", "-machine virt-10.0,gic-version=3", 3,
+        { { NODE_ITS }, { NODE_RC, .maps = { MAP_ALL(0) } } }, 2,
+    }, {
+        "machine-10.0-its-off", "-machine virt-10.0,gic-version=3,its=off", 3,
+        { { NODE_ITS }, { NODE_RC, .maps = { MAP_ALL(0) } } }, 2,
+    }, {
+        "machine-10.0-gicv2", "-machine virt-10.0,gic-version=2", 3,
+        { { NODE_ITS }, { NODE_RC, .maps = { MAP_ALL(0) } } }, 2,
+        .no_madt_its = true,
     },
 };
 
@@ -461,6 +485,18 @@ static void check_node(const uint8_t *node, const IortNode *expected,
     g_assert_cmpuint(nb_maps, ==, i);
 }
 
+static bool has_madt_its(const uint8_t *madt)
+{
+    uint32_t length = ldl_le_p(madt + 4);
+
+    for (uint32_t at = 44; at < length; at += madt[at + 1]) {
+        if (madt[at] == 0xf) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_dsm_preserve(const uint8_t *dsdt, size_t size)
 {
     /* If (Arg2 == 5) { Return (0) } */
@@ -484,7 +520,7 @@ static void test_iort(const void *data)
     size_t size = qfw_cfg_get_file(&fw_cfg, "etc/acpi/tables", tables, max);
     const uint8_t *table;
     uint32_t offsets[IORT_MAX_NODES];
-    uint32_t offset, nb_nodes;
+    uint32_t offset, nb_nodes, first_id;
     size_t dsdt;
 
     g_assert_cmpuint(size, >, 0);
@@ -494,8 +530,10 @@ static void test_iort(const void *data)
     nb_nodes = ldl_le_p(table + 36);
     g_assert_cmpuint(nb_nodes, ==, iort->nb_nodes);
     offset = ldl_le_p(table + 40);
+    /* 0 is for an ITS, even if there is none: an SMMU's is also a _UID */
+    first_id = table[offset] == NODE_ITS ? 0 : 1;
     for (int i = 0; i < nb_nodes; i++) {
-        g_assert_cmpuint(ldl_le_p(table + offset + 4), ==, i); /* unique id */
+        g_assert_cmpuint(ldl_le_p(table + offset + 4), ==, first_id + i);
         offsets[i] = offset;
         offset += lduw_le_p(table + offset + 1);
         g_assert_cmpuint(offset, <=, ldl_le_p(table + 4));
@@ -504,6 +542,9 @@ static void test_iort(const void *data)
     for (int i = 0; i < nb_nodes; i++) {
         check_node(table + offsets[i], &iort->nodes[i], offsets);
     }
+
+    table = tables + find_table(tables, size, "APIC");
+    g_assert_cmpint(has_madt_its(table), ==, !iort->no_madt_its);
 
     dsdt = find_table(tables, size, "DSDT");
     g_assert_cmpint(has_dsm_preserve(tables + dsdt,
