@@ -19,10 +19,14 @@ built() {
     fi
 }
 
-# The shared libraries that FILE needs, and those that these need, by path
+# The shared libraries that FILE needs, and those that these need, by path: from L1_LIBS, or else this machine's
 libraries_of() {
     local -A seen=()
     local queue=("$1") file name path
+    if [ -z "$L1_LIBS" ]; then
+        ldd "$1" | sed -nE 's/^\t(.* => )?(\/[^ ]*) \(.*/\2/p'
+        return
+    fi
     while [ ${#queue[@]} -gt 0 ]; do
         file=${queue[0]}
         queue=("${queue[@]:1}")
@@ -47,15 +51,33 @@ put_busybox() {
     ln -s busybox "$1/sh"
 }
 
+# put_peer DIR: another QEMU, with the libraries of its own distribution
+# shellcheck disable=SC2153  # PEER, PEER_QEMU and PEER_SHARE are the scenario's
+put_peer() {
+    local libraries lib
+    mkdir -p "$1/lib" "$1/share"
+    cp "$PEER_QEMU" "$1/qemu"
+    cp "${PEER_SHARE[@]}" "$1/share/"
+    libraries=$(L1_LIBS=$PEER libraries_of "$PEER_QEMU")
+    while IFS= read -r lib; do
+        cp -L "$lib" "$1/lib/"
+    done <<< "$libraries"
+    for lib in "$1"/lib/ld-linux*; do ln -s "${lib##*/}" "$1/lib/ld.so"; done
+}
+
 make_tools() {
-    local cflags=(-O2 -Wall) tool
+    local uapi=$build_dir/uapi triplet=${CROSS:-x86_64-linux-gnu-} cflags=(-O2 -Wall) tool
+    triplet=${triplet%-}
     built "$tools/dmaverify" "$lab_dir/guest/dmaverify.c" gcc "${cflags[@]}"
     for tool in "${GUEST_TOOLS[@]}"; do
-        built "$tools/$ARCH/$tool" "$lab_dir/guest/$tool.c" "${CROSS}gcc" "${cflags[@]}" -static
+        # the headers of the kernel that the lab runs: the machine's may be older
+        built "$tools/$ARCH/$tool" "$lab_dir/guest/$tool.c" "${CROSS}gcc" "${cflags[@]}" -static \
+            -isystem "$uapi/$triplet" -isystem "$uapi"
     done
-    if [ -n "$L1_PRELOAD" ]; then
-        built "$tools/$ARCH/$L1_PRELOAD.so" "$lab_dir/shim/$L1_PRELOAD.c" "${CROSS}gcc" "${cflags[@]}" -shared -fPIC
-    fi
+    for tool in ${L1_PRELOAD:+"$L1_PRELOAD"} "${L1_SHIMS[@]}"; do
+        built "$tools/$ARCH/$tool.so" "$lab_dir/shim/$tool.c" "${CROSS}gcc" "${cflags[@]}" -shared -fPIC \
+            -isystem "$uapi/$triplet" -isystem "$uapi"
+    done
 }
 
 make_initrd() {
@@ -78,13 +100,17 @@ make_initrd() {
 make_l1_root() {
     local stage=$out/stage.l1 libraries lib file
     mkdir -p "$stage"/{bin,lib,dev,proc,sys,tmp,lab}
+    # where x86_64 programs expect their loader
+    ln -s lib "$stage/lib64"
     put_busybox "$stage/bin"
     "${CROSS}strip" -o "$stage/bin/$L1_QEMU_NAME" "$L1_QEMU"
     libraries=$(libraries_of "$L1_QEMU")
     while IFS= read -r lib; do
         cp -L "$lib" "$stage/lib/"
     done <<< "$libraries"
-    cp -L --sparse=always "$FIRMWARE" "$stage/lab/firmware.fd"
+    for file in "${FIRMWARE[@]}"; do
+        cp -L --sparse=always "$file" "$stage/lab/"
+    done
     cp "$KERNEL" "$stage/lab/Image"
     cp "$out/initrd" "$stage/lab/initrd"
     cp "$lab_dir/host/init" "$stage/init"
@@ -98,14 +124,21 @@ make_l1_root() {
     for file in "${L1_FILES[@]}"; do
         printf '%s\n' "${file#*=}" > "$stage/lab/${file%%=*}"
     done
+    for file in "${L1_COPY[@]}"; do
+        need "${file#*=}" "run 'make qemu'"
+        cp -L "${file#*=}" "$stage/lab/${file%%=*}"
+    done
     [ -z "$L1_SCRIPT" ] || cp "$lab_dir/host/$L1_SCRIPT" "$stage/lab/script"
 
     printf '%s\n' "${L1_ASSIGN[@]}" > "$stage/lab/assign"
     printf '%s\n' "${TRACE_EVENTS[@]}" > "$stage/lab/trace-events"
     printf '%s\n' "$L2_TIMEOUT" > "$stage/lab/limit"
     printf '%s\n' "${L1_QEMU_ENV[@]}" > "$stage/lab/l2.env"
+    for file in ${L1_PRELOAD:+"$L1_PRELOAD"} "${L1_SHIMS[@]}"; do
+        cp "$tools/$ARCH/$file.so" "$stage/lib/"
+    done
+    [ -z "$PEER" ] || put_peer "$stage/peer"
     if [ -n "$L1_PRELOAD" ]; then
-        cp "$tools/$ARCH/$L1_PRELOAD.so" "$stage/lib/"
         printf '%s\n' "LD_PRELOAD=/lib/$L1_PRELOAD.so" >> "$stage/lab/l2.env"
     fi
     printf '%s\n' "$L1_QEMU_NAME" "${L2_MACHINE[@]}" -nographic -nodefaults -net none "${L2_REBOOT[@]}" -serial stdio -monitor pipe:/tmp/monitor \

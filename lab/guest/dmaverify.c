@@ -7,6 +7,7 @@
  *   dmaverify fill FILE BYTES SEED    write a file that holds the first pattern
  *   dmaverify dump DEVICE             copy the device to stdout, by DMA
  *   dmaverify run DEVICE SEED OPS     random reads and writes, then read it all
+ *   dmaverify reads DEVICE BYTES N    N reads of BYTES into one buffer, by DMA
  *   dmaverify expect FILE SEED OPS    compare a file with what "run" must leave
  *
  * Every 8-byte word holds its own place on the device and the number of the
@@ -338,6 +339,28 @@ static void cmd_run(const char *path, const char *seed, uint32_t nb_ops)
            read + m.nb_blocks * BLOCK, now_ms() - began);
 }
 
+static void cmd_reads(const char *path, uint64_t len, uint32_t n)
+{
+    uint64_t bytes, began, place = 0;
+    int fd = open_sized(path, O_RDONLY | O_DIRECT, &bytes);
+    Buffer *b;
+
+    if (!n || len % BLOCK || !len || len > bytes || len > MAX_BLOCKS * BLOCK) {
+        fail("error=cannot make %" PRIu32 " reads of %" PRIu64, n, len);
+    }
+    b = buffer_new(NULL, 0, len / BLOCK);
+    began = now_ms();
+    for (uint32_t i = 0; i < n; i++, place += len) {
+        if (place + len > bytes) {
+            place = 0;
+        }
+        b->start = place / BLOCK;
+        transfer(fd, false, b);
+    }
+    printf("reads=%" PRIu32 "\nread_us=%" PRIu64 "\n",
+           n, (now_ms() - began) * 1000 / n);
+}
+
 static void cmd_expect(const char *path, const char *seed, uint32_t nb_ops)
 {
     uint64_t bytes;
@@ -368,10 +391,12 @@ int main(int argc, char **argv)
         cmd_dump(argv[2]);
     } else if (argc == 5 && !strcmp(cmd, "run")) {
         cmd_run(argv[2], argv[3], parse(argv[4]));
+    } else if (argc == 5 && !strcmp(cmd, "reads")) {
+        cmd_reads(argv[2], parse(argv[3]), parse(argv[4]));
     } else if (argc == 5 && !strcmp(cmd, "expect")) {
         cmd_expect(argv[2], argv[3], parse(argv[4]));
     } else {
-        fail("error=usage: dmaverify fill|dump|run|expect ...");
+        fail("error=usage: dmaverify fill|dump|run|reads|expect ...");
     }
     return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
