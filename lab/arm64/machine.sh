@@ -11,7 +11,7 @@ L1_QEMU=${LAB_L1_QEMU:-$build_dir/bin/arm64/qemu-system-aarch64}
 L1_LIBS=${LAB_L1_LIBS:-$build_dir/sysroot-arm64}
 BUSYBOX=${LAB_BUSYBOX:-$build_dir/sysroot-arm64}
 KERNEL=${LAB_KERNEL:-$build_dir/kernel/arm64/Image}
-FIRMWARE=${LAB_FIRMWARE:-$build_dir/firmware/AAVMF_CODE.fd}
+FIRMWARE=("${LAB_FIRMWARE:-$build_dir/firmware}/AAVMF_CODE.fd")
 
 # EL2 for L1's KVM; no CPU features that only cost time under TCG (pointer authentication is needed, but may be cheap).
 # L1's own disks are virtio: they don't take part in what is tested, and have names that don't depend on probe order.
@@ -21,6 +21,6 @@ L1_APPEND="console=ttyAMA0 root=/dev/vda rw init=/init panic=-1"
 L1_ROOT=(-device "virtio-blk-pci,drive=root,addr=1")
 L1_OUT=(-device "virtio-blk-pci,drive=out,addr=2")
 
-L2_MACHINE=(-M "virt,gic-version=3" -accel kvm -cpu host -m 512M -bios /lab/firmware.fd
+L2_MACHINE=(-M "virt,gic-version=3" -accel kvm -cpu host -m 512M -bios /lab/AAVMF_CODE.fd
             -kernel /lab/Image -initrd /lab/initrd)
 L2_APPEND="console=ttyAMA0 panic=-1"

@@ -15,7 +15,7 @@ cycles=${LAB_CYCLES:-3}
 TIMEOUT=$((120 + cycles * 20))
 L2_TIMEOUT=$((80 + cycles * 20))
 device="vfio-pci,id=dev0,host=0000:00:03.0,bus=p1,iommufd=iommufd0"
-L1_FILES=("cycles=$cycles" "device=$device")
+L1_FILES=("cycles=$cycles" "device=$device" "gone=smmuv3_accel_unset_device")
 L2_DEVICES=("${L2_DEVICES[@]::${#L2_DEVICES[@]}-1}" "$device")
 L2_APPEND+=" lab_cycles=$cycles"
 TRACE_EVENTS+=(iommufd_backend_free_id iommufd_backend_alloc_ioas)

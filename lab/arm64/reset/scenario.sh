@@ -8,12 +8,12 @@
 source "$lab_dir/arm64/device-tree/scenario.sh"
 
 TITLE="system_reset under I/O"
-EXPECTED_SECONDS=60
+EXPECTED_SECONDS=180
 GUEST_TEST=nvme-refill
 GUEST_SCRIPTS=(nvme-verify)
 L1_SCRIPT=reset-storm
 L2_REBOOT=()
-resets=${LAB_RESETS:-5}
+resets=${LAB_RESETS:-20}
 TIMEOUT=$((120 + resets * 15))
 L2_TIMEOUT=$((80 + resets * 15))
 L1_FILES=("resets=$resets")
