@@ -222,7 +222,7 @@ static bool identify(Lab *lab, unsigned page)
     unsigned phase = !(lab->commands / QUEUE_ENTRIES % 2);
     uint64_t sqe = MEM_PAGES + PAGE_ASQ * PAGE + index * 64;
     uint64_t cqe = MEM_PAGES + PAGE_ACQ * PAGE + index * 16;
-    int tries = 500;
+    int tries = 3000; /* of 10 ms */
 
     qtest_memset(qts, MEM_PAGES + page * PAGE, 0, PAGE);
     qtest_memset(qts, sqe, 0, 64);
@@ -337,7 +337,7 @@ static void test_cache(void)
 static void test_bus_master(void)
 {
     Lab *lab = start();
-    int tries = 500;
+    int tries = 3000; /* of 10 ms */
 
     set_page(lab, PAGE_DATA, true);
     g_assert_true(identify(lab, PAGE_DATA));

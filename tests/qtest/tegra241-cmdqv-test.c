@@ -340,7 +340,6 @@ static void test_migration(void)
     g_autofree char *path = g_strdup_printf("%s/cmdqv-%d.mig",
                                             g_get_tmp_dir(), getpid());
     g_autofree char *uri = g_strdup_printf("file:%s", path);
-    g_autofree char *incoming = g_strdup_printf("-incoming %s", uri);
     QTestState *qts = cmdqv_init("");
 
     set_up_queue(qts, 5, 2, 1, VMID(7), VIRT_RAM | 4);
@@ -366,7 +365,10 @@ static void test_migration(void)
     }
     qtest_quit(qts);
 
-    qts = cmdqv_init(incoming);
+    /* not "-incoming URI": RESUME would be lost if it came before QMP is up */
+    qts = cmdqv_init("-incoming defer");
+    qtest_qmp_assert_success(qts, "{ 'execute': 'migrate-incoming', "
+                             "'arguments': { 'uri': %s } }", uri);
     qtest_qmp_eventwait(qts, "RESUME");
     g_assert_cmphex(rd(qts, SID_MATCH(2, 3)), ==, 0x900 << 1 | EN);
     check_error(qts, 5, 2, 1, CERROR_ILL);
