@@ -35,7 +35,7 @@ series: ## build/series: the mails for git send-email
 	@scripts/series.py export
 
 tables: ## have the ACPI tables made anew that bios-tables-test expects; shows what changes
-	@scripts/acpi-tables update
+	@scripts/do tables
 
 deps: ## install the Debian packages of base/packages that are missing
 	@scripts/deps
