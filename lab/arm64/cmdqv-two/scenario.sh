@@ -2,7 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by lab/run, which uses what is set here
 #
 # A host with two SMMUs, of which one has a CMDQ-V, and firmware on both levels: L1 and L2 find it through ACPI. L2 has
-# a device behind each; cmdqv=auto makes its first SMMU one with a CMDQ-V, and the second one without.
+# a device behind each; cmdqv=auto makes its first SMMU one with a CMDQ-V, and the second one without. Before that, QEMU
+# refuses what cmdqv=on can't be honoured for; a VINTF has 16 StreamIDs, so 16 more devices make one too many.
 
 # shellcheck source=lab/arm64/two-smmus/scenario.sh
 source "$lab_dir/arm64/two-smmus/scenario.sh"
@@ -20,6 +21,15 @@ L0_DEVICES=(-device "pxb-pcie,id=pcie.1,bus_nr=8,bus=pcie.0,addr=8"
             -drive "if=none,id=disk1,format=raw,file=$out/disk1.img" -device "nvme,drive=disk1,serial=lab1,bus=pcie.0,addr=3"
             -drive "if=none,id=disk2,format=raw,file=$out/disk2.img" -device "nvme,drive=disk2,serial=lab2,bus=rp1")
 L1_ASSIGN=(0000:00:03.0 0000:09:00.0)
+sids=16
+more="" more_ports=""
+for slot in $(seq 10 $((9 + sids))); do
+    host=$(printf '0000:00:%02x.0' "$slot")
+    L0_DEVICES+=(-device "edu,addr=$slot")
+    L1_ASSIGN+=("$host")
+    more+=" -device vfio-pci,host=$host,iommufd=fd0,bus=q$slot"
+    more_ports+=" -device pcie-root-port,id=q$slot,bus=pcie.1,chassis=$slot"
+done
 L2_DEVICES=(
     -object "iommufd,id=iommufd0"
     -device "pxb-pcie,id=pcie.1,bus_nr=8,bus=pcie.0"
@@ -41,6 +51,7 @@ without="-device vfio-pci,host=0000:09:00.0,iommufd=fd0"
 refusals=(
     "the SMMU without as the second|'smmuv3.1': 0000:09:00.0 is behind another host SMMU than the devices already there|$ports $with,bus=p1 $without,bus=p2"
     "the SMMU without as the first|'smmuv3.1': cmdqv is on, but the host SMMU of 0000:09:00.0 has no Tegra241 CMDQ-V|$ports $without,bus=p1 $with,bus=p2"
+    "more devices than StreamIDs|'smmuv3.1': cmdqv has StreamIDs for $sids devices, $host is one too many|$ports $more_ports $with,bus=p1 $more"
 )
 L1_FILES=("refusals=$(printf '%s\n' "${refusals[@]}")")
 L1_SETUP_SCRIPTS=(refusals)
