@@ -13,10 +13,15 @@ BUSYBOX=${LAB_BUSYBOX:-$build_dir/sysroot-arm64}
 KERNEL=${LAB_KERNEL:-$build_dir/kernel/arm64/Image}
 FIRMWARE=("${LAB_FIRMWARE:-$build_dir/firmware}/AAVMF_CODE.fd")
 
+# L0_CLOCK=instructions, for scenarios that time something: L1's clock counts the instructions that its processors execute,
+# so that the times are those of a machine that does nothing else.
+L0_ACCEL=(-accel "tcg,thread=multi")
+[ "${L0_CLOCK-}" != instructions ] || L0_ACCEL=(-accel "tcg,thread=single" -icount "shift=3")
+
 # EL2 for L1's KVM; no CPU features that only cost time under TCG (pointer authentication is needed, but may be cheap).
 # L1's own disks are virtio: they don't take part in what is tested, and have names that don't depend on probe order.
 L0_MACHINE=(-M "virt,virtualization=on,gic-version=3,iommu=smmuv3" -global arm-smmuv3.stage=nested
-            -cpu "max,sve=off,lpa2=off,pauth-impdef=on" -accel "tcg,thread=multi" -smp 2 -m 2G)
+            -cpu "max,sve=off,lpa2=off,pauth-impdef=on" "${L0_ACCEL[@]}" -smp 2 -m 2G)
 L1_APPEND="console=ttyAMA0 root=/dev/vda rw init=/init panic=-1"
 L1_ROOT=(-device "virtio-blk-pci,drive=root,addr=1")
 L1_OUT=(-device "virtio-blk-pci,drive=out,addr=2")

@@ -17,6 +17,11 @@ for rom in bios-256k kvmvapic linuxboot_dma; do
     FIRMWARE+=("${LAB_FIRMWARE:-$build_dir/firmware}/$rom.bin")
 done
 
+# L0_CLOCK=instructions, for scenarios that time something: L1's clock counts the instructions that its processors execute,
+# so that the times are those of a machine that does nothing else.
+L0_ACCEL=(-accel "tcg,thread=multi")
+[ "${L0_CLOCK-}" != instructions ] || L0_ACCEL=(-accel "tcg,thread=single" -icount "shift=3")
+
 # SVM and nested paging for L1's KVM; an IOMMU with interrupt remapping, without which Linux assigns no device. L1's own
 # disks are virtio: they don't take part in what is tested, and have names that don't depend on probe order.
 L0_CPU="EPYC-Rome,+svm,+npt"
@@ -24,7 +29,7 @@ L0_CPU="EPYC-Rome,+svm,+npt"
 for feature in fxsr-opt misalignsse osvw topoext perfctr-core clzero ibpb amd-stibp nrip-save xsavec xsaves; do
     L0_CPU+=",-$feature"
 done
-L0_MACHINE=(-M "q35,kernel-irqchip=split" -cpu "$L0_CPU" -accel "tcg,thread=multi" -smp 2 -m 2G
+L0_MACHINE=(-M "q35,kernel-irqchip=split" -cpu "$L0_CPU" "${L0_ACCEL[@]}" -smp 2 -m 2G
             -device "intel-iommu,intremap=on,caching-mode=off")
 L1_APPEND="console=ttyS0 root=/dev/vda rw init=/init panic=-1 intel_iommu=on quiet"
 L1_ROOT=(-device "virtio-blk-pci,drive=root,addr=1")

@@ -28,7 +28,8 @@ L2_DEVICES=(
 # Strict: an unmapped IOVA is invalidated before it can be used again
 L2_APPEND+=" iommu.strict=1 nvme_core.io_timeout=3 nvme_core.admin_timeout=3 lab_seed=$seed lab_ops=$requests"
 
-TRACE_EVENTS=(smmuv3_cmdq_opcode smmuv3_cmdq_consume_error "smmuv3_accel_*" iommufd_backend_alloc_hwpt "iommufd_viommu_*")
+TRACE_EVENTS=(smmuv3_cmdq_opcode smmuv3_cmdq_consume_error smmuv3_msi smmuv3_read_mmio
+              "smmuv3_accel_*" iommufd_backend_alloc_hwpt "iommufd_viommu_*")
 
 prepare() {
     "$tools/dmaverify" fill "$disk" "$disk_bytes" "$seed"
@@ -71,6 +72,9 @@ check() {
     no_errors
     expect "there are no more host calls than CMD_SYNCs" \
         test "$(l1 event_iommufd_viommu_invalidate)" -le "$(l1 command_SMMU_CMD_SYNC)"
+    expect "CMD_SYNCs completed in the guest's memory" test "$(l1 event_smmuv3_msi)" -ge "$requests"
+    expect "registers were read to set the SMMU up, not for each CMD_SYNC" \
+        test "$(l1 event_smmuv3_read_mmio)" -le 100
 }
 
 table() {
@@ -80,5 +84,6 @@ table() {
     row "guest commands" \
         "$(l1 command_SMMU_CMD_SYNC) CMD_SYNC, $(sum_l1 '*_TLBI_*') TLBI, $(sum_l1 '*_CFGI_*') CFGI"
     row "host calls" "$(l1 event_iommufd_viommu_invalidate) for $(l1 event_smmuv3_accel_cmd_queued) commands"
+    row "register reads" "$(l1 event_smmuv3_read_mmio); $(l1 event_smmuv3_msi) CMD_SYNCs completed in memory"
     row "nested HWPT" "$(l1 event_smmuv3_accel_attach_hwpt) attached"
 }

@@ -2,8 +2,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # sourced by lab/run, which uses what is set here
 #
 # What "make bench" runs: O_DIRECT reads of an assigned NVMe device in L2, with our QEMU and with a later one of a
-# distribution, in the same L1 and with the same guest. Times are ratios of this run; only the counts of host calls and
-# the limits of BENCH_LIMITS=1 decide whether it passes.
+# distribution, in the same L1 and with the same guest. Times are ratios of this run, of a clock that counts L1's
+# instructions (BENCH_CLOCK=wall: of the real one); only the counts of host calls and the limits of BENCH_LIMITS=1 decide
+# whether it passes.
 
 TITLE="reads through an accelerated SMMUv3, against a distribution's QEMU"
 EXPECTED_SECONDS=200
@@ -11,12 +12,13 @@ GUEST_TEST=nvme-bench
 GUEST_TOOLS=(dmabench)
 L1_SHIMS=(count-calls)
 
+L0_CLOCK=${BENCH_CLOCK:-instructions}
 # shellcheck source=lab/arm64/machine.sh
 source "$lab_dir/arm64/machine.sh"
 
 TIMEOUT=900
 L2_TIMEOUT=600
-count=${BENCH_COUNT:-1000}
+count=${BENCH_COUNT:-300}
 disk=$out/disk.img
 PEER=${LAB_PEER:-$build_dir/peer-arm64}
 need "$PEER" "run 'make bench'"
@@ -85,13 +87,14 @@ check() {
     done
     expect "ril=off: at most 1.1 host calls per 128 KiB read" at_most "$(per_read ours_ril_off 131072)" 1.1
     [ -z "${BENCH_LIMITS-}" ] || expect "ril=off: at most 0.7 of the peer's time" at_most "$(ratio ril_off 131072)" 0.7
-    [ -z "${BENCH_LIMITS-}" ] || expect "ril=on: no slower than the peer" at_most "$(ratio ril_on 131072)" 1.05
+    [ -z "${BENCH_LIMITS-}" ] || expect "ril=on: no slower than the peer" at_most "$(ratio ril_on 131072)" 1
 }
 
 table() {
     local name size
     row "the peer" "$(zcat "$PEER"/usr/share/doc/qemu-system-arm/changelog.Debian.gz | head -n 1)"
     row "reads" "$count of each size, one after the other; medians of the times"
+    row "clock" "$L0_CLOCK"
     printf '\n  %-10s %8s %12s %12s %7s %17s %17s\n' mode bytes "ours (us)" "peer (us)" ratio \
         "calls/read, ours" "calls/read, peer"
     for name in pt ril_on ril_off; do

@@ -4,12 +4,13 @@
 # The numbers of "make bench": reads of 128 KiB through the vIOMMU, timed (BENCH=time, without trace events) or with their
 # host calls counted (BENCH=calls). They are left in $out/numbers. BENCH_GUEST=passthrough: without translation.
 
+L0_CLOCK=${BENCH_CLOCK:-instructions}
 # shellcheck source=lab/x86/amd-nvme/scenario.sh
 source "$lab_dir/x86/amd-nvme/scenario.sh"
 
 TITLE="reads of 128 KiB (${BENCH:-calls})"
 requests=100
-reads=${BENCH_READS:-1000}
+reads=${BENCH_READS:-300}
 L2_APPEND+=" lab_ops=$requests lab_reads=$reads"
 [ "${BENCH:-calls}" = calls ] || TRACE_EVENTS=()
 if [ "${BENCH_GUEST:-}" = passthrough ]; then
