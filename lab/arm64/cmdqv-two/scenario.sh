@@ -25,7 +25,7 @@ sids=16
 more="" more_ports=""
 for slot in $(seq 10 $((9 + sids))); do
     host=$(printf '0000:00:%02x.0' "$slot")
-    L0_DEVICES+=(-device "edu,addr=$slot")
+    L0_DEVICES+=(-device "$(printf 'edu,bus=pcie.0,addr=0x%x' "$slot")")
     L1_ASSIGN+=("$host")
     more+=" -device vfio-pci,host=$host,iommufd=fd0,bus=q$slot"
     more_ports+=" -device pcie-root-port,id=q$slot,bus=pcie.1,chassis=$slot"
