@@ -2,7 +2,7 @@
 # The commands of this repo. scripts/ has what they do; each prints its steps.
 
 .NOTPARALLEL:
-.PHONY: help run check lab bench qemu kernel install uninstall tree refresh series tables deps clean
+.PHONY: help run check lab bench qemu kernel deb install uninstall tree refresh series tables deps clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -24,6 +24,9 @@ qemu: ## build/bin/qemu-system-aarch64 and -x86_64, and build/bin/arm64/ for the
 
 kernel: ## build/kernel/arm64/Image and build/kernel/x86_64/bzImage
 	@scripts/do kernel
+
+deb: ## build/deb: Debian packages of QEMU for amd64 and arm64, to go beside Debian's own
+	@scripts/do deb
 
 install: ## put QEMU below PREFIX (default /usr/local); with DESTDIR, into a copy of it
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install install

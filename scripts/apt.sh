@@ -85,3 +85,21 @@ apt_cache() { apt-cache "${apt_options[@]}" "$@"; }
 
 # apt_unpack DEB DIR: its files, into a tree whose /lib may be a link to /usr/lib.
 apt_unpack() { dpkg-deb --fsys-tarfile "$1" | tar -xf - -C "$2" --keep-directory-symlink; }
+
+# apt_record DEB DIR: dpkg's database in DIR as if the package were installed there, for
+# dpkg-shlibdeps, which asks it whose a library is
+apt_record() {
+    local db=$2/var/lib/dpkg name file
+    mkdir -p "$db/info"
+    # names with an architecture
+    echo 1 >"$db/info/format"
+    name=$(dpkg-deb -f "$1" Package)
+    if [ "$(dpkg-deb -f "$1" Multi-Arch)" = same ]; then name+=:$(dpkg-deb -f "$1" Architecture); fi
+    { dpkg-deb -f "$1" && printf 'Status: install ok installed\n\n'; } >>"$db/status"
+    dpkg-deb --fsys-tarfile "$1" | tar -tf - | sed 's,^\.,,; s,/$,,; s,^$,/.,' >"$db/info/$name.list"
+    dpkg-deb -e "$1" "$db/control"
+    for file in shlibs symbols; do
+        if [ -f "$db/control/$file" ]; then mv "$db/control/$file" "$db/info/$name.$file"; fi
+    done
+    rm -r "$db/control"
+}
