@@ -65,6 +65,14 @@ put_peer() {
     for lib in "$1"/lib/ld-linux*; do ln -s "${lib##*/}" "$1/lib/ld.so"; done
 }
 
+# put_tree DIR: the user space of a distribution, without what only people read
+# shellcheck disable=SC2153  # L1_TREE is the scenario's
+put_tree() {
+    tar -cf - -C "$(realpath "$L1_TREE")" --exclude=./usr/share/{doc,man,locale,info,bash-completion} \
+        --exclude=./usr/lib/*/{gconv,perl-base} . | tar -xf - -C "$1"
+    [ ! -d "$1/usr/lib64" ] || ln -s usr/lib64 "$1/lib64"
+}
+
 make_tools() {
     local uapi=$build_dir/uapi triplet=${CROSS:-x86_64-linux-gnu-} cflags=(-O2 -Wall) tool
     triplet=${triplet%-}
@@ -99,15 +107,19 @@ make_initrd() {
 
 make_l1_root() {
     local stage=$out/stage.l1 libraries lib file
+    mkdir -p "$stage"
+    [ -z "$L1_TREE" ] || put_tree "$stage"
     mkdir -p "$stage"/{bin,lib,dev,proc,sys,tmp,lab}
     # where x86_64 programs expect their loader
-    ln -s lib "$stage/lib64"
+    [ -e "$stage/lib64" ] || ln -s lib "$stage/lib64"
     put_busybox "$stage/bin"
     "${CROSS}strip" -o "$stage/bin/$L1_QEMU_NAME" "$L1_QEMU"
+    # a distribution has its libraries where its loader finds them
     libraries=$(libraries_of "$L1_QEMU")
     while IFS= read -r lib; do
-        cp -L "$lib" "$stage/lib/"
+        [ -n "$L1_TREE" ] || cp -L "$lib" "$stage/lib/"
     done <<< "$libraries"
+    fill_l1_root "$stage"
     for file in "${FIRMWARE[@]}"; do
         cp -L --sparse=always "$file" "$stage/lab/"
     done

@@ -7,6 +7,7 @@
  *
  * FAKE_IDR=N:MASK:VALUE,...  bits of ID register N of the host SMMU
  * FAKE_TYPE=N                another kind of IOMMU (enum iommu_hw_info_type)
+ * NO_CMDQV=1                 no Tegra241 CMDQ-V
  * REFUSE_STE=N               from the Nth nested HWPT on, all are refused
  * LOSE_EVENT=N               the Nth event that is read was lost by the kernel
  *
@@ -85,6 +86,12 @@ static int refuse_ste(const struct iommu_hwpt_alloc *cmd)
            ++count >= first;
 }
 
+static int hide_cmdqv(const struct iommu_hw_info *cmd)
+{
+    return number("NO_CMDQV") && (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE) &&
+           cmd->in_data_type == IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
     uint32_t room = 0;
@@ -98,6 +105,10 @@ int ioctl(int fd, unsigned long request, ...)
 
     if (request == IOMMU_HWPT_ALLOC && refuse_ste(arg)) {
         errno = EINVAL;
+        return -1;
+    }
+    if (request == IOMMU_GET_HW_INFO && hide_cmdqv(arg)) {
+        errno = EOPNOTSUPP;
         return -1;
     }
     if (request == IOMMU_GET_HW_INFO) {
