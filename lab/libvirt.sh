@@ -20,19 +20,18 @@ L1_TREE=${LAB_LIBVIRT:-$build_dir/libvirt$libvirt_suffix}
 need "$L1_TREE" "run 'make lab SCENARIO=$scenario'"
 L1_LIBS=$L1_TREE
 
+deb_arch=${libvirt_suffix#-}
+deb_arch=${deb_arch:-$(dpkg --print-architecture)}
+L1_DEB=${LAB_DEB:-$(find "$build_dir/deb" -name "qemu-viommu_*_$deb_arch.deb" 2>/dev/null)}
+need "${L1_DEB:-a package of ours}" "run 'make deb'"
+
 # Where our package has its emulator, and where a PATH finds it by QEMU's own name
 emulator=/usr/bin/qemu-viommu-system-${L1_QEMU_NAME##*-}
 emulator_path=/usr/lib/qemu-viommu/bin
 
-# put_emulator DIR: our QEMU, beside a distribution's: the package LAB_DEB, or else what is in build/, in its place
+# put_emulator DIR: our QEMU, as its package has it, beside a distribution's
 put_emulator() {
-    if [ -n "${LAB_DEB-}" ]; then
-        dpkg-deb --fsys-tarfile "$LAB_DEB" | tar -xf - -C "$1" --keep-directory-symlink
-    else
-        cp "$1/bin/$L1_QEMU_NAME" "$1$emulator"
-        mkdir -p "$1$emulator_path"
-        ln -s "$emulator" "$1$emulator_path/$L1_QEMU_NAME"
-    fi
+    dpkg-deb --fsys-tarfile "$L1_DEB" | tar -xf - -C "$1" --keep-directory-symlink
     ln -sf "$emulator" "$1/bin/$L1_QEMU_NAME"
     mkdir -p "$1/usr/share/qemu"
     [ ${#FIRMWARE[@]} -eq 0 ] || cp -L "${FIRMWARE[@]}" "$1/usr/share/qemu/"
