@@ -22,6 +22,8 @@ done
 L0_ACCEL=(-accel "tcg,thread=multi")
 [ "${L0_CLOCK-}" != instructions ] || L0_ACCEL=(-accel "tcg,thread=single" -icount "shift=3")
 
+# One processor: with two, L1's or L2's Linux crashed in 3 of 67 runs of x86/amd-nvme while L2 set its BARs up, over memory
+# that had become something else; with one in none of 95. It is emulated SVM that has something there, in the base too.
 # SVM and nested paging for L1's KVM; an IOMMU with interrupt remapping, without which Linux assigns no device. L1's own
 # disks are virtio: they don't take part in what is tested, and have names that don't depend on probe order.
 L0_CPU="EPYC-Rome,+svm,+npt"
@@ -29,7 +31,7 @@ L0_CPU="EPYC-Rome,+svm,+npt"
 for feature in fxsr-opt misalignsse osvw topoext perfctr-core clzero ibpb amd-stibp nrip-save xsavec xsaves; do
     L0_CPU+=",-$feature"
 done
-L0_MACHINE=(-M "q35,kernel-irqchip=split" -cpu "$L0_CPU" "${L0_ACCEL[@]}" -smp 2 -m 2G
+L0_MACHINE=(-M "q35,kernel-irqchip=split" -cpu "$L0_CPU" "${L0_ACCEL[@]}" -smp 1 -m 2G
             -device "intel-iommu,intremap=on,caching-mode=off")
 # A processor that is emulated on a busy machine may miss the ten ticks in which Linux wants to see its timer work.
 L1_APPEND="console=ttyS0 no_timer_check root=/dev/vda rw init=/init panic=-1 intel_iommu=on quiet"

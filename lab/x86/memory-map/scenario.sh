@@ -13,7 +13,7 @@ GUEST_TOOLS=(mapstress)
 source "$lab_dir/x86/machine.sh"
 
 seconds=10
-L0_DEVICES=(-device "edu,addr=3")
+L0_DEVICES=(-smp 2 -device "edu,addr=3")
 L1_ASSIGN=()
 L1_TOOLS=(mapstress)
 # HPET, General Capabilities and ID: the upper half is the clock's period
