@@ -23,7 +23,7 @@ L0_ACCEL=(-accel "tcg,thread=multi")
 [ "${L0_CLOCK-}" != instructions ] || L0_ACCEL=(-accel "tcg,thread=single" -icount "shift=3")
 
 # One processor: with two, L1's or L2's Linux crashed in 3 of 67 runs of x86/amd-nvme while L2 set its BARs up, over memory
-# that had become something else; with one in none of 95. It is emulated SVM that has something there, in the base too.
+# that had become something else; with one in none of 98. The cause is open (docs/devel/viommu-lab.rst, "Traps").
 # SVM and nested paging for L1's KVM; an IOMMU with interrupt remapping, without which Linux assigns no device. L1's own
 # disks are virtio: they don't take part in what is tested, and have names that don't depend on probe order.
 L0_CPU="EPYC-Rome,+svm,+npt"
