@@ -4,8 +4,10 @@
 
   qtests.py targets     print what ninja has to build for them
   qtests.py run         run them, as many at once as there are processors
+  qtests.py run TEST[/CASE]   run this one, whether it is among them or not; CASE is a part of paths
 """
 
+import difflib
 import json
 import os
 import re
@@ -56,6 +58,16 @@ def wanted_tests(known):
         if words:
             wanted.append((words[0], words[1], words[2:]))
     return wanted, missing
+
+
+def one_test(known, name):
+    """What to run for TEST or TEST/CASE; a name that there is not ends the program."""
+    test, _, case = name.partition('/')
+    found = [(target, name, [case] if case else []) for target, name in known if name == test]
+    if not found:
+        near = difflib.get_close_matches(test, {name for _, name in known}, 5, 0.4)
+        sys.exit(f'error: there is no test {test}\n  like that: {" ".join(near) or "none"}')
+    return found
 
 
 def placed_by_firmware(actual, expected):
@@ -156,7 +168,8 @@ class Runner:
                                 r'Expected \[aml:(.+?)\]', out.rpartition('# starting QEMU')[2])
             if not rest:
                 break
-            word = 'ok' if differ and all(placed_by_firmware(*pair) for pair in differ) else 'not ok'
+            good = differ and all(placed_by_firmware(*pair) for pair in differ)
+            word = 'ok' if good else 'not ok'
             out += f'\n{word} 0 {rest[0]}\n'
             skip = [arg for path in [*done, rest[0]] for arg in ('-s', path)]
             more, code = self.call([*command, *skip], env, timeout)
@@ -202,6 +215,8 @@ def main():
     for stale in (OBJ / 'tests').glob('acpi-test-disk-*'):
         stale.unlink()
     runner = Runner(known)
+    if sys.argv[2:]:
+        wanted, missing = one_test(known, sys.argv[2]), []
     for path in missing:
         runner.report(path, 'FAIL', 0, ['it is not in the meson.build of tests/qtest'])
     # The longest first, so that no processor is idle at the end.

@@ -25,7 +25,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 SECTIONS_SUBJECT = 'MAINTAINERS: add the sections of the vIOMMU series'
 # Where the repo keeps its own things: no overlay file may live there.
-OWN = ('base/', 'lab/', 'patches/', 'scripts/', 'build/', '.ci/', 'tests/house/')
+OWN = ('base/', 'lab/', 'patches/', 'scripts/', 'build/', '.ci/', 'tests/house/', 'tests/lab/')
 OWN_FILES = ('README.md', 'Makefile', 'MAINTAINERS', 'COPYING', 'series', '.gitignore')
 EPOCH = 1735689600      # every commit has a fixed date: the same input gives the same ids
 KERNEL = '@kernel:'     # a header taken from the kernel's package, not stored here

@@ -1,13 +1,14 @@
 /*
- * Writes nonsense to the registers of a CMDQ-V with one VINTF and two VCMDQs
+ * Nonsense for the registers of a CMDQ-V with one VINTF and two VCMDQs
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  *   cmdqv-nonsense ADDRESS SEED COUNT
  *
- * ADDRESS is where the registers are.  The kernel loses its VCMDQs by this, and
- * is not told.  Then a few things that a driver could get wrong are tried,
- * each of which has to end in an error that it can read.
+ * ADDRESS is where the registers are.  COUNT accesses, most of them writes, go
+ * to all pages.  The kernel loses its VCMDQs by this, and is not told.  Then a
+ * few things that a driver could get wrong are tried, each of which has to end
+ * in an error that it can read.
  */
 
 #include <fcntl.h>
@@ -18,6 +19,9 @@
 #include <sys/mman.h>
 
 #define SIZE 0x50000
+#define PAGE_SIZE 0x10000
+#define VINTF_STRIDE 0x100
+#define VCMDQ_STRIDE 0x80
 #define CONFIG 0x0000
 #define VINTF_INT_MASK 0x001c
 #define CMDQ_ALLOC 0x0200
@@ -59,30 +63,73 @@ static uint32_t rnd(uint32_t n)
     return (seed >> 33) % n;
 }
 
-static void nonsense(void)
+/* A register of the configuration page, more often than not a known one */
+static uint32_t config_register(void)
+{
+    switch (rnd(4)) {
+    case 0:
+        return 8 * rnd(6);
+    case 1:
+        return CMDQ_ALLOC + 8 * rnd(64);
+    case 2:
+        return VINTF_CONFIG + VINTF_STRIDE * rnd(rnd(2) ? 1 : 64) + 8 * rnd(32);
+    default:
+        return 8 * rnd(PAGE_SIZE / 8);
+    }
+}
+
+/* A register of a page with VCMDQs; two of these are there */
+static uint32_t vcmdq_register(void)
 {
     static const uint32_t pages[] = {
-        0, VINTF_CONFIG, VCMDQ_PAGE0, VCMDQ_PAGE1, LVCMDQ_PAGE0, LVCMDQ_PAGE1,
+        VCMDQ_PAGE0, VCMDQ_PAGE1, LVCMDQ_PAGE0, LVCMDQ_PAGE1,
     };
+
+    return pages[rnd(4)] + VCMDQ_STRIDE * rnd(rnd(4) ? 2 : 512) + 8 * rnd(16);
+}
+
+/* What makes a queue, more often than chance would */
+static void make_queue(uint32_t n, uint64_t where)
+{
+    uint32_t page0 = LVCMDQ_PAGE0 + VCMDQ_STRIDE * n;
+
+    wr(CONFIG, 1);
+    wr(VINTF_CONFIG, 1);
+    wr(CMDQ_ALLOC + 4 * rnd(2), 1 | rnd(3) << 1);
+    if (rnd(2)) {
+        wr(page0 + Q_CONFIG, 0);
+        wr(page0 + Q_GERRORN, rd(page0 + Q_GERROR));
+    }
+    wrq(LVCMDQ_PAGE1 + VCMDQ_STRIDE * n, where);
+    wr(page0 + Q_CONFIG, 1);
+}
+
+static void nonsense(void)
+{
     static const uint64_t values[] = {
         0, ~0ull, 1, 3, 0x101, RAM | 4, RAM | 8, RAM | 19, NO_RAM | 8, 0x20000,
         0x1ffff,
     };
-    uint32_t page = pages[rnd(6)];
-    uint32_t reg = page + 8 * rnd(page ? 0x20 : 6);
+    uint32_t reg = rnd(3) ? vcmdq_register() : config_register();
     uint64_t value = values[rnd(11)];
 
-    if (rnd(4) == 0) {
-        /* what makes a queue, more often than chance would */
-        wr(CONFIG, 1);
-        wr(VINTF_CONFIG, 1);
-        wr(CMDQ_ALLOC + 4 * rnd(2), 1 | rnd(3) << 1);
-        wrq(LVCMDQ_PAGE1 + 0x80 * rnd(2), values[rnd(11)]);
-        wr(LVCMDQ_PAGE0 + 0x80 * rnd(2) + Q_CONFIG, 1);
-    } else if (rnd(2)) {
+    switch (rnd(8)) {
+    case 0:
+    case 1:
+        make_queue(rnd(2), rnd(2) ? RAM | 4 : values[rnd(11)]);
+        break;
+    case 2:
+    case 3:
+    case 4:
         wrq(reg, value);
-    } else {
+        break;
+    case 5:
+    case 6:
         wr(reg + 4 * rnd(2), value);
+        break;
+    default:
+        rd(reg + 4 * rnd(2));
+        break;
     }
     /* the kernel's driver must not acknowledge what it has not caused */
     wr(VINTF_INT_MASK, 1);
@@ -91,7 +138,7 @@ static void nonsense(void)
 static void disable(void)
 {
     wr(LVCMDQ_PAGE0 + Q_CONFIG, 0);
-    wr(LVCMDQ_PAGE0 + 0x80 + Q_CONFIG, 0);
+    wr(LVCMDQ_PAGE0 + VCMDQ_STRIDE + Q_CONFIG, 0);
     wr(CMDQ_ALLOC + 4, 0);
     wr(CMDQ_ALLOC, 0);
     wr(VINTF_CONFIG, 0);
@@ -116,7 +163,7 @@ static void has_error(const char *what)
 {
     int error = rd(LVCMDQ_PAGE0 + Q_GERROR) != rd(LVCMDQ_PAGE0 + Q_GERRORN);
 
-    printf("L2-RESULT error_%s=%s\n", what, error ? "yes" : "no");
+    printf("error_%s=%s\n", what, error ? "yes" : "no");
 }
 
 int main(int argc, char **argv)
@@ -156,8 +203,8 @@ int main(int argc, char **argv)
     wr(VINTF_CONFIG, 1);
     wr(CONFIG, 1);
     wr(LVCMDQ_PAGE0 + Q_CONFIG, 1);
-    printf("L2-RESULT nothing_allocated=%u\n", rd(LVCMDQ_PAGE0 + Q_STATUS));
+    printf("nothing_allocated=%u\n", rd(LVCMDQ_PAGE0 + Q_STATUS));
     disable();
-    printf("L2-RESULT fuzzed=%u\n", count);
+    printf("fuzzed=%u\n", count);
     return 0;
 }

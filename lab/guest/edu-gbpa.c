@@ -1,5 +1,6 @@
 /*
- * Turns the guest's SMMU off and on, and sees what becomes of DMA
+ * Turns the guest's SMMU off and on, and sees what becomes of DMA, also before
+ * any of that
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -146,13 +147,14 @@ int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
-        bool enabled, abort;
+        bool set, enabled, abort;
     } states[] = {
-        { "on", true, false },
-        { "off", false, false },
-        { "off_abort", false, true },
-        { "off_again", false, false },
-        { "on_again", true, false },
+        { "now" },
+        { "on", true, true, false },
+        { "off", true, false, false },
+        { "off_abort", true, false, true },
+        { "off_again", true, false, false },
+        { "on_again", true, true, false },
     };
     uint64_t base, address;
     void *edu, *smmu, *page;
@@ -170,7 +172,9 @@ int main(int argc, char **argv)
         return 1;
     }
     for (unsigned i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        set_smmu(smmu, states[i].enabled, states[i].abort);
+        if (states[i].set) {
+            set_smmu(smmu, states[i].enabled, states[i].abort);
+        }
         printf("dma_%s=%s\n", states[i].name,
                dma_passes(edu, page, address, (i + 1ull) << 32) ? "passes"
                                                         : "aborted");

@@ -58,7 +58,7 @@ static int at_rest(uint32_t *page0)
         }
         usleep(1000);
     }
-    printf("L2-RESULT io_error=CONS is 0x%x, PROD is 0x%x\n",
+    printf("io_error=CONS is 0x%x, PROD is 0x%x\n",
            rd(page0, CONS), rd(page0, PROD));
     return 0;
 }

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run unittest cases and print a PASS, FAIL or SKIP line for each, as `make check` counts them."""
+"""Run unittest cases and print a PASS, FAIL or SKIP line for each, as `make check` counts them.
 
+  report.py FILE    those of a test file; one that calls main() needs no more than to be run
+"""
+
+import importlib
 import sys
 import time
 import unittest
+from pathlib import Path
 
 
 class Report(unittest.TestResult):
@@ -40,6 +45,13 @@ class Report(unittest.TestResult):
             self.line('FAIL', subtest, err[1])
 
 
-def main():
-    tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules['__main__'])
+def main(module=None):
+    """Runs the tests of a module: the program, unless another is given."""
+    module = module or sys.modules['__main__']
+    tests = unittest.defaultTestLoader.loadTestsFromModule(module)
     sys.exit(not tests.run(Report()).wasSuccessful())
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(Path(sys.argv[1]).parent))
+    main(importlib.import_module(Path(sys.argv[1]).stem))

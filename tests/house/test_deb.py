@@ -121,8 +121,10 @@ class PackageTest(Deb):
 
     def test_it_looks_for_firmware_where_the_dependencies_have_it(self):
         binary = self.top / 'amd64/usr/bin/qemu-viommu-system-aarch64'
-        self.assertEqual([os.path.normpath(path) for path in run(binary, '-L', 'help').decode().split()],
-                         [str(self.top / 'amd64/usr/share/qemu-viommu'), *('/' + p for p in PLACES)])
+        places = run(binary, '-L', 'help').decode().split()
+        self.assertEqual([os.path.normpath(path) for path in places],
+                         [str(self.top / 'amd64/usr/share/qemu-viommu'),
+                          *('/' + path for path in PLACES)])
 
     def test_firmware_descriptors_fit_the_machine_types(self):
         share = BUILD / 'base-packages/usr/share/qemu/firmware'
@@ -205,7 +207,8 @@ class ReproducibleTest(Deb):
         for kind, least in ('native', 5), ('arm64', 4):
             cwd, count = self.elsewhere(kind), 0
             for row in json.loads((BUILD / 'obj' / kind / 'compile_commands.json').read_text()):
-                if row['file'].endswith(sources) and (BUILD / 'obj' / kind / row['output']).exists():
+                built = BUILD / 'obj' / kind / row['output']
+                if row['file'].endswith(sources) and built.exists():
                     self.again(kind, row['output'], row['command'], cwd)
                     count += 1
             self.assertGreaterEqual(count, least)
@@ -217,7 +220,8 @@ class ReproducibleTest(Deb):
                 if 'decodetree.py' not in step['command'] or not (obj / step['output']).exists():
                     continue
                 (cwd / step['output']).unlink()
-                run(*shlex.split(step['command']), cwd=cwd, env=dict(os.environ, PYTHONHASHSEED='0'))
+                run(*shlex.split(step['command']), cwd=cwd,
+                    env=dict(os.environ, PYTHONHASHSEED='0'))
                 self.assertEqual((cwd / step['output']).read_bytes(),
                                  (obj / step['output']).read_bytes(), step['output'])
                 count += 1
@@ -262,7 +266,8 @@ class BesideTest(Deb):
 
     def dpkg(self, *args):
         run('fakeroot', 'dpkg', f'--root={self.root}', '--force-not-root', '--force-depends',
-            '--log=/dev/null', *args, env=dict(os.environ, PATH='/usr/sbin:/sbin:' + os.environ['PATH']))
+            '--log=/dev/null', *args,
+            env=dict(os.environ, PATH='/usr/sbin:/sbin:' + os.environ['PATH']))
 
     def seen(self):
         return {path: what for path, what in snapshot(self.root).items()
@@ -280,8 +285,8 @@ class BesideTest(Deb):
                 (folder / 'DEBIAN' / name).unlink(missing_ok=True)
 
         others = [self.repack(self.distribution[name], without_scripts)
-                  for name in ('libvirt-daemon-driver-qemu', 'qemu-system-arm', 'qemu-system-common',
-                               'qemu-system-data', 'qemu-system-x86')]
+                  for name in ('libvirt-daemon-driver-qemu', 'qemu-system-arm',
+                               'qemu-system-common', 'qemu-system-data', 'qemu-system-x86')]
         self.dpkg('--unpack', *others)
         before = self.seen()
         self.assertIn('usr/bin/qemu-system-x86_64', before)

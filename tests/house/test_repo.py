@@ -1,18 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the repo says about itself is true: README's file map, MAINTAINERS, licences, style."""
+"""Rules for the files of the repo: places, licences, MAINTAINERS, style; and what the lab is of."""
 
+import ast
 import fnmatch
 import os
 import re
 import subprocess
 import unittest
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import report
+from repo import REPO, TREE, lines, overlay, own_files, python_files, series, shell_files, text
 
-REPO = Path(__file__).resolve().parent.parent.parent
-TREE = REPO / 'build/tree'
 # Warnings of checkpatch that are answered otherwise: MAINTAINERS is merged by a commit of its
 # own, and test_maintainers_covers_the_overlay looks at the result; headers come from the
 # kernel's package when the tree is made.
@@ -20,156 +20,192 @@ ANSWERED = ('does MAINTAINERS need updating?', 'are you using scripts/update-lin
             "Does new file 'tests/data/acpi/")
 # and what it says of a mail that has binary files only
 BINARY = 'Does not appear to be a unified-diff format patch'
-
-
-def lines(path):
-    return (REPO / path).read_text().splitlines()
-
-
-def series():
-    """[(patch, [overlay and @kernel: entries])]"""
-    rows = [line.split() for line in lines('series') if line.strip() and line[0] != '#']
-    return [(row[0], row[1:]) for row in rows]
-
-
-def overlay():
-    return [name for _, names in series() for name in names if name[0] != '@']
-
-
-def touched():
-    """Files of QEMU that the series changes."""
-    found = set()
-    for patch, names in series():
-        found |= set(re.findall(r'^diff --git a/(\S+) b/', (REPO / patch).read_text(), re.M))
-        found |= {name.replace('@kernel:', 'linux-headers/') for name in names
-                  if name[0] == '@'}
-    return found
-
-
-def own_files():
-    """Files of the repo: what git knows or would add."""
-    out = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=REPO,
-                         check=True, capture_output=True, text=True).stdout
-    return [name for name in out.splitlines() if (REPO / name).is_file()]
-
-
-class ReadmeTest(unittest.TestCase):
-    """The table of README whose first column is headed "QEMU file"."""
-
-    def setUp(self):
-        self.rows, inside = [], False
-        for line in lines('README.md'):
-            cells = [cell.strip() for cell in line.strip().strip('|').split('|')]
-            if not line.startswith('|'):
-                inside = False
-            elif cells[0].lower().startswith('qemu file'):
-                inside = True
-            elif inside and not set(cells[0]) <= set('-: '):
-                self.rows.append((re.findall(r'`([^`]+)`', cells[0]),
-                                  re.findall(r'`([^`]+)`', ' '.join(cells[1:]))))
-        self.assertTrue(self.rows, 'README.md has no table headed | QEMU file | …')
-
-    def test_every_touched_file_is_in_the_map(self):
-        named = {path for first, _ in self.rows for path in first}
-        self.assertEqual(touched() - named, set(), 'missing in the map of README.md')
-        self.assertEqual(named - touched(), set(), 'in the map, but the series leaves it alone')
-
-    def test_every_named_file_exists(self):
-        for _, others in self.rows:
-            for name in others:
-                if '/' in name:
-                    self.assertTrue(list(REPO.glob(name)), f'README.md names {name}')
-
-    def test_every_overlay_file_of_code_is_in_the_map(self):
-        named = [name for _, others in self.rows for name in others]
-        for path in overlay():
-            if path.endswith('.c') and not path.startswith('tests/'):
-                self.assertTrue(any(fnmatch.fnmatch(path, name) for name in named),
-                                f'README.md does not name {path}')
+# Folders of the repo itself: no line of series names what is in them.
+HOUSE = ('base/', 'debian/', 'lab/', 'scripts/', '.ci/', 'tests/house/', 'tests/lab/')
+COLUMNS = 100
 
 
 class FilesTest(unittest.TestCase):
-    """Rules that hold for each file of ours."""
+    """Rules that hold for each file"""
 
     def test_maintainers_covers_the_overlay(self):
         patterns = [line[2:].strip() for line in lines('MAINTAINERS') if line[:2] == 'F:']
+        used = set()
         for path in overlay():
-            with self.subTest(path):
-                self.assertTrue(
-                    any(path.startswith(p) if p.endswith('/') else fnmatch.fnmatch(path, p)
-                        for p in patterns), f'no F: line of MAINTAINERS covers {path}')
+            found = [p for p in patterns if path.startswith(p) and p.endswith('/')
+                     or fnmatch.fnmatch(path, p)]
+            used |= set(found)
+            self.assertTrue(found, f'no F: line of MAINTAINERS covers {path}')
+        self.assertEqual(set(patterns) - used, set(), 'F: lines of MAINTAINERS without a file')
 
     def test_sources_name_their_licence(self):
+        shown = {*shell_files(), *python_files()}
         for path in own_files():
-            if path.endswith(('.c', '.h', '.py', '.sh')) or path.startswith('scripts/'):
+            if path in shown or path.endswith(('.c', '.h')) or path.startswith('scripts/'):
                 self.assertIn('SPDX-License-Identifier:', '\n'.join(lines(path)[:30]), path)
 
     def test_every_file_has_a_place(self):
         known = {name for row in series() for name in [row[0], *row[1]]}
-        for path in own_files():
-            top = path.split('/')[0]
-            if top in ('base', 'debian', 'lab', 'scripts', '.ci') or '/' not in path \
-                    or path.startswith('tests/house/'):
-                continue
-            self.assertIn(path, known, 'no line of series names it')
+        lost = [path for path in own_files()
+                if '/' in path and not path.startswith(HOUSE) and path not in known]
+        self.assertEqual(lost, [], 'no line of series names these')
 
     def test_nothing_of_a_machine_is_written_down(self):
-        found = re.compile(r'(^|[^\w])/(home|root|work|srv)/\w|(deb|ftp\.\w+|security)\.debian\.org')
+        found = re.compile(r'(^|[^\w])/(home|root|work|srv)/\w|'
+                           r'(deb|ftp\.\w+|security)\.debian\.org')
         for path in own_files():
-            if path.startswith('patches/') or path == 'COPYING':
+            if path.startswith('patches/') or path in ('COPYING', 'tests/house/test_repo.py'):
                 continue
-            for number, line in enumerate((REPO / path).read_text(errors='replace').splitlines(), 1):
-                if path != 'tests/house/test_repo.py':
-                    self.assertIsNone(found.search(line), f'{path}:{number}: {line}')
+            for number, line in enumerate(lines(path), 1):
+                self.assertIsNone(found.search(line), f'{path}:{number}: {line}')
 
     def test_files_are_short(self):
         for path in own_files():
             if path.endswith(('.c', '.h', '.py', '.sh')):
-                self.assertLessEqual(len(lines(path)), 620, f'{path} is long: split it')
+                with self.subTest(path):
+                    self.assertLessEqual(len(lines(path)), 620, f'{path} is long: split it')
+
+    def test_scripts_can_be_run(self):
+        for path in own_files():
+            if text(path).startswith('#!'):
+                self.assertTrue(os.access(REPO / path, os.X_OK), f'{path} is not executable')
+
+
+class LabTest(unittest.TestCase):
+    """The lab is Python, with shell in L1 and L2 and one library between QEMU and the kernel."""
+
+    def test_scenarios_are_python(self):
+        for path in own_files():
+            if path.startswith(('lab/arm64/', 'lab/x86/', 'lab/qemu_lab/')):
+                self.assertTrue(path.endswith('.py'), f'{path} is not Python')
+
+    def test_no_bash(self):
+        for path in shell_files():
+            if path.startswith('lab/'):
+                self.assertTrue(path.startswith(('lab/guest/', 'lab/host/')),
+                                f'{path}: shell is for L1 and L2')
+                self.assertNotRegex('\n'.join(lines(path)[:3]), r'\bbash\b', f'{path}: bash')
+
+    def test_one_library_is_preloaded(self):
+        for path in own_files():
+            if not path.startswith('lab/'):
+                continue
+            if path.startswith('lab/shim/') and path.endswith('.c'):
+                self.assertRegex(path, r'^lab/shim/interpose[\w-]*\.c$', 'another library')
+            for library in re.findall(r'LD_PRELOAD[^/\w]+(\S*?\.so)', text(path)):
+                self.assertEqual(library, '/lib/interpose.so', f'{path} preloads another library')
+
+    def test_every_script_and_tool_is_used(self):
+        """A string or a command in Python names it, or a script or a C file that is used."""
+        python = '\n'.join(text(path) for path in own_files()
+                           if path.startswith(('lab/', 'tests/lab/')) and path.endswith('.py'))
+        left = {path for path in own_files()
+                if path.startswith(('lab/guest/', 'lab/host/', 'lab/shim/'))}
+        names = {path: re.escape(path.split('/')[-1].removesuffix('.c')) for path in left}
+        used = {path for path in left
+                if re.search(rf"""(?:['"]|/lab/){names[path]}(?:\.so|\.c)?['" ;]""", python)}
+        while used:
+            left -= used
+            code = '\n'.join(map(text, used))
+            used = {path for path in left
+                    if re.search(rf'(?<![\w.-]){names[path]}(?![\w-])', code)}
+        self.assertEqual(sorted(left), [], 'nothing calls these')
+
+    def test_named_files_exist(self):
+        """What comments and scripts say of lab/ is there."""
+        name = re.compile(r'(?<![\w/.-])lab/(?![\w/-]*[A-Z]{2})[a-z0-9][\w/.-]*')
+        for path in own_files():
+            if path.startswith(('patches/', 'docs/')) or '.' not in path and '/' not in path:
+                continue
+            for found in name.findall(text(path)):
+                found = found.rstrip('.')
+                self.assertTrue(any((REPO / f'{found}{end}').exists() for end in ('', '.c', '.py')),
+                                f'{path} names {found}')
+
+
+class PythonTest(unittest.TestCase):
+    """All Python: a small part of what pycodestyle and pylint look at"""
+
+    @staticmethod
+    def problems(path):
+        """What is wrong with a file"""
+        for number, line in enumerate(lines(path), 1):
+            if len(line) > COLUMNS:
+                yield f'{path}:{number}: {len(line)} columns'
+            if line != line.rstrip() or '\t' in line:
+                yield f'{path}:{number}: blanks'
+        try:
+            tree = ast.parse(text(path), path)
+        except SyntaxError as error:
+            yield f'{path}:{error.lineno}: {error.msg}'
+            return
+        if not ast.get_docstring(tree):
+            yield f'{path}: no docstring'
+        named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        for node in tree.body:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    name = (alias.asname or alias.name).split('.')[0]
+                    if name not in named:
+                        yield f'{path}:{node.lineno}: {name} is imported and not used'
+
+    def test_python(self):
+        for path in python_files():
+            with self.subTest(path):
+                problems = list(self.problems(path))
+                self.assertFalse(problems, '\n'.join(problems))
 
 
 class StyleTest(unittest.TestCase):
-    """checkpatch on all C of ours, shellcheck on all shell."""
+    """checkpatch on all C, shellcheck on all shell"""
 
-    def checkpatch(self, *args):
+    @staticmethod
+    def checkpatch(*args):
+        """What it says"""
         done = subprocess.run(['scripts/checkpatch.pl', '--strict', '--terse', '--no-summary',
                                '-q', *map(str, args)],
                               cwd=TREE, capture_output=True, text=True, check=False)
-        found = [line for line in (done.stdout + done.stderr).splitlines()
-                 if line.strip() and not any(text in line for text in ANSWERED)]
-        return '\n'.join(found)
+        return [line for line in (done.stdout + done.stderr).splitlines()
+                if line.strip() and not any(words in line for words in ANSWERED)]
+
+    @staticmethod
+    def at_once(function, arguments):
+        """[(argument, result)], by as many threads as there are processors"""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(zip(arguments, pool.map(function, arguments)))
+
+    def mail(self, path):
+        """checkpatch of a mail"""
+        mail = path.read_text(errors='replace')
+        found = self.checkpatch(path)
+        if '\nGIT binary patch\n' in mail and '\n@@ ' not in mail:
+            found = [line for line in found if BINARY not in line]
+        return found
 
     def test_checkpatch_series(self):
         mails = sorted((REPO / 'build/series').glob('*.patch'))
         self.assertTrue(mails or not series(), 'no mails in build/series')
-        for mail in mails:
+        for mail, found in self.at_once(self.mail, mails):
             with self.subTest(mail.name):
-                text = mail.read_text(errors='replace')
-                found = self.checkpatch(mail).splitlines()
-                if '\nGIT binary patch\n' in text and '\n@@ ' not in text:
-                    found = [line for line in found if BINARY not in line]
                 self.assertEqual(found, [])
 
     def test_checkpatch_lab(self):
-        for path in own_files():
-            if path.endswith(('.c', '.h')) and path.startswith('lab/'):
-                with self.subTest(path):
-                    self.assertEqual(self.checkpatch('-f', REPO / path), '')
+        paths = [path for path in own_files()
+                 if path.endswith(('.c', '.h')) and path.startswith(('lab/', 'tests/lab/'))]
+        for path, found in self.at_once(lambda path: self.checkpatch('-f', REPO / path), paths):
+            with self.subTest(path):
+                self.assertEqual(found, [])
 
     def test_shellcheck(self):
-        scripts = []
-        for path in own_files():
-            first = (REPO / path).open('rb').readline()
-            if re.match(rb'#!.*\b(ba)?sh\b', first) or path.endswith('.sh'):
-                scripts.append(path)
-        done = subprocess.run(['shellcheck', '-x', *scripts], cwd=REPO, check=False,
-                              capture_output=True, text=True)
-        self.assertEqual(done.stdout + done.stderr, '')
+        def check(paths):
+            done = subprocess.run(['shellcheck', '-x', *paths], cwd=REPO, check=False,
+                                  capture_output=True, text=True)
+            return done.stdout + done.stderr
 
-    def test_scripts_can_be_run(self):
-        for path in own_files():
-            if (REPO / path).open('rb').read(2) == b'#!':
-                self.assertTrue(os.access(REPO / path, os.X_OK), f'{path} is not executable')
+        parts = os.cpu_count() * 2
+        scripts = [found for found in (shell_files()[n::parts] for n in range(parts)) if found]
+        for _, found in self.at_once(check, scripts):
+            self.assertEqual(found, '')
 
 
 if __name__ == '__main__':
