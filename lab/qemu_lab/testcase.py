@@ -123,7 +123,7 @@ class LabTest(unittest.TestCase):
         self.out = (self.parent_out or parts.BUILD / 'lab') / self.scenario
         self.out.mkdir(parents=True, exist_ok=True)
         for old in self.out.glob('**/*'):
-            if old.is_file() and old.suffix in ('.log', '.jsonl', '.img', '.xml'):
+            if old.is_file() and old.suffix in ('.log', '.jsonl', '.calls', '.img', '.xml'):
                 old.unlink()
 
     def tearDown(self):

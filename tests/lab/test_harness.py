@@ -12,7 +12,7 @@ sys.path[:0] = [str(REPO / 'lab'), str(REPO / 'tests' / 'house')]
 
 # pylint: disable=wrong-import-position
 import report
-from qemu_lab import kernlog, runner
+from qemu_lab import kernlog, runner, testcase
 from qemu_lab.parts import LabError
 from qemu_lab.ports import Results
 from qemu_lab.trace import Trace
@@ -132,6 +132,25 @@ class TraceTest(unittest.TestCase):
     def test_a_log_that_is_not_there(self):
         with self.assertRaisesRegex(AssertionError, 'missing'):
             self.trace(None)
+
+
+class StaleTest(unittest.TestCase):
+    """What an earlier run has left"""
+
+    def test_no_evidence_of_an_earlier_run(self):
+        class Empty(testcase.LabTest):
+            """A run that does nothing"""
+            scenario = 'empty'
+
+        with tempfile.TemporaryDirectory() as out:
+            Empty.parent_out = Path(out)
+            (Path(out) / 'empty' / 'logs').mkdir(parents=True)
+            for name in ('l2.trace.log', 'l2.calls', 'l2.jsonl', 'logs/x.calls'):
+                (Path(out) / 'empty' / name).write_text('from before')
+            Empty('setUp').setUp()
+            self.assertEqual([path.name for path in Path(out).glob('**/*') if path.is_file()], [])
+        # no scenario of runner.scenarios()
+        Empty.scenario = None
 
 
 class NamesTest(unittest.TestCase):
